@@ -1,0 +1,137 @@
+"""Everything the service refuses, in one short tree.
+
+An error says *what* is wrong in words the caller may see. It never carries a value that the
+caller sent, SQL, or another exception's text: those stay in ``__cause__``, for the log.
+Which HTTP status each kind becomes is decided in one place, ``routes/problems.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One invalid field: where (a JSON Pointer as URI fragment, or ``?name``) and what to do."""
+
+    pointer: str
+    detail: str
+
+
+class SecretsManagerError(Exception):
+    """Base of every error of ours. ``str(error)`` is the sentence that the caller reads."""
+
+
+# --- what the caller can mend ------------------------------------------------------------------
+
+
+class MalformedRequest(SecretsManagerError):
+    """The bytes do not parse: not JSON, not UTF-8, a header that makes no sense."""
+
+
+class InvalidFields(SecretsManagerError):
+    """It parses, but fields are missing, unknown, of the wrong type or out of range."""
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        super().__init__("Some fields are not valid; `errors` lists each with what it needs.")
+        self.problems = problems
+
+
+class BodyTooLarge(SecretsManagerError):
+    """A request body, or a secret's value, is over its limit."""
+
+
+class UnsupportedMediaType(SecretsManagerError):
+    """A Content-Type that this call does not take."""
+
+
+class NotAcceptable(SecretsManagerError):
+    """None of the representations that the caller accepts exists."""
+
+
+class NotAuthenticated(SecretsManagerError):
+    """No credentials, or none that still count. The same answer for every reason."""
+
+
+class WrongCredentials(SecretsManagerError):
+    """Login refused. One sentence for every reason, so that nothing can be learned from it."""
+
+
+class NotAllowed(SecretsManagerError):
+    """Understood, and refused."""
+
+
+class InsecureTransport(NotAllowed):
+    """Credentials over plain HTTP."""
+
+
+class ForeignOrigin(NotAllowed):
+    """An unsafe method that a browser sent for somebody else's page."""
+
+
+class CsrfFailed(NotAllowed):
+    """The double-submit token is missing or does not match."""
+
+
+class RegistrationClosed(NotAllowed):
+    """This installation does not take new accounts over the API."""
+
+
+class NotFound(SecretsManagerError):
+    """Absent, or not yours: the two must look the same."""
+
+
+class AlreadyExists(SecretsManagerError):
+    """A name that is taken."""
+
+
+class PreconditionFailed(SecretsManagerError):
+    """``If-Match`` or ``If-None-Match`` does not hold; nothing was changed."""
+
+
+# --- what passes if the caller waits -----------------------------------------------------------
+
+
+class TryLater(SecretsManagerError):
+    """Nothing was changed and the same request may succeed soon."""
+
+    retry_after_seconds = 1
+
+
+class DatabaseBusy(TryLater):
+    """Another writer held the lock for longer than the busy timeout."""
+
+
+class DatabaseUnavailable(TryLater):
+    """The database does not answer, is read-only, or its disk is full."""
+
+    retry_after_seconds = 5
+
+
+class HashingSaturated(TryLater):
+    """All password-hashing slots are taken: waiting longer would stall every other request."""
+
+    retry_after_seconds = 2
+
+
+# --- what an operator must mend ----------------------------------------------------------------
+
+
+class ConfigurationError(SecretsManagerError):
+    """The service must not start like this. One line: what is wrong and what to do."""
+
+
+class MissingMasterKey(ConfigurationError):
+    """Something is wrapped under a master key that is not configured here."""
+
+
+class Undecryptable(SecretsManagerError):
+    """A ciphertext or wrapped key does not open in its place.
+
+    Corrupted, moved from another row, or sealed under another key. Naming the row is the
+    job of whoever knows it.
+    """
+
+
+class IntegrityViolation(SecretsManagerError):
+    """The database refused a change: a constraint that code should have respected."""

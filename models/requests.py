@@ -1,0 +1,312 @@
+"""What may come in: one model per body and per query string.
+
+Everything is parsed here, once; nothing downstream checks again. Unknown fields are refused,
+never ignored: a client that misspells ``expires_at`` must not believe that its secret expires.
+Strict types: ``"1"`` is not 1 and ``true`` is not a string.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import datetime, timezone
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from models import names
+from models.errors import BodyTooLarge, MalformedRequest
+from models.rows import KEEP, Change, SecretName, SecretQuery, Username, Value, ValueKind
+
+MAX_VALUE_BYTES = 64 * 1024
+MIN_PASSWORD_CHARACTERS = 8
+MAX_PASSWORD_BYTES = 1024
+
+
+class Request(BaseModel):
+    """Base of all requests; a refused input never shows in an error's text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+def _refuse(kind: str, message: str) -> PydanticCustomError:
+    """An error whose message is ours and holds nothing of the input."""
+    return PydanticCustomError(kind, "{message}", {"message": message})
+
+
+def _username(text: str) -> Username:
+    if (parsed := names.parse_username(text)) is None:
+        raise _refuse("username", f"must be {names.USERNAME_RULE}")
+    return parsed
+
+
+def _secret_name(text: str) -> SecretName:
+    if (parsed := names.parse_secret_name(text)) is None:
+        raise _refuse("secret_name", f"must be {names.NAME_RULE}")
+    return parsed
+
+
+def _prefix(text: str) -> str:
+    if not names.is_name_prefix(text):
+        raise _refuse("prefix", "must be the beginning of a secret's name")
+    return text
+
+
+def _name_part(text: str) -> str:
+    if not names.is_name_part(text):
+        raise _refuse("q", "must be a part of a secret's name")
+    return text
+
+
+def _new_password(text: str) -> str:
+    """Length only: no composition rules, no trimming (OWASP ASVS 6.2.1, 6.2.5, 6.2.8)."""
+    if len(text) < MIN_PASSWORD_CHARACTERS:
+        raise _refuse("password", f"must have at least {MIN_PASSWORD_CHARACTERS} characters")
+    if len(text.encode()) > MAX_PASSWORD_BYTES:
+        raise _refuse("password", f"must have at most {MAX_PASSWORD_BYTES} bytes in UTF-8")
+    return text
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    if len(labels) > names.MAX_LABELS:
+        raise _refuse("labels", f"must have at most {names.MAX_LABELS} entries")
+    if not all(names.is_label_key(key) for key in labels):
+        raise _refuse("label_key", f"each key must be {names.LABEL_KEY_RULE}")
+    if not all(names.is_label_value(value) for value in labels.values()):
+        raise _refuse("label_value", f"each value must be {names.LABEL_VALUE_RULE}")
+    return labels
+
+
+def _label_filter(text: str) -> str:
+    key, colon, value = text.partition(":")
+    if not colon or not names.is_label_key(key) or not names.is_label_value(value):
+        raise _refuse("label", "must be key:value")
+    return text
+
+
+# RFC 3339 section 5.6. datetime.fromisoformat alone takes much more, and differs by version.
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-]\d\d:\d\d))\Z", re.ASCII
+)
+
+
+def _moment(text: Any) -> datetime:
+    """An RFC 3339 time, in UTC. Digits beyond microseconds are dropped."""
+    match = _RFC3339.match(text) if isinstance(text, str) else None
+    if match is None:
+        raise _refuse("time", "must be an RFC 3339 time with an offset: 2030-01-31T12:00:00Z")
+    day, clock, fraction, offset = match.groups()
+    try:
+        moment = datetime.fromisoformat(
+            f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset or '+00:00'}"
+        )
+        return moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError) as error:  # 31 February; year 1 east of Greenwich
+        raise _refuse("time", "must be a time that exists") from error
+
+
+Moment = Annotated[
+    datetime, BeforeValidator(_moment, json_schema_input_type=str), Field(description="RFC 3339")
+]
+Labels = Annotated[dict[str, str], AfterValidator(_labels)]
+
+
+# --- accounts ----------------------------------------------------------------------------------
+
+
+class Register(Request):
+    """``POST /register``."""
+
+    username: Annotated[Username, AfterValidator(_username)]
+    password: Annotated[str, AfterValidator(_new_password), Field(repr=False)]
+
+
+class Login(Request):
+    """``POST /login``.
+
+    No rules here: a name that can't exist and a password that could never have been set must
+    fail the same way, and after the same work, as a wrong one.
+    """
+
+    username: str
+    password: str = Field(repr=False)
+
+
+# --- secrets -----------------------------------------------------------------------------------
+
+
+class _SecretFields(Request):
+    """What can be said of a secret. ``encoding`` tells how ``secret`` is written."""
+
+    secret: str | None = Field(default=None, repr=False)
+    encoding: Literal["text", "base64"] = "text"
+    labels: Labels = Field(default_factory=dict)
+    expires_at: Moment | None = None
+
+    @model_validator(mode="after")
+    def _value_can_be_kept(self) -> _SecretFields:
+        self._value()
+        return self
+
+    def _value(self) -> Value | None:
+        if self.secret is None:
+            return None
+        if self.encoding == "base64":
+            return checked_value(_from_base64(self.secret), "bytes")
+        return checked_value(self.secret.encode(), "text")
+
+    def change(self) -> Change:
+        """What this request changes: only what it mentions."""
+        mentioned = self.model_fields_set
+        return Change(
+            value=self._value(),
+            labels=self.labels if "labels" in mentioned else None,
+            expires_at=self.expires_at if "expires_at" in mentioned else KEEP,
+        )
+
+
+def checked_value(data: bytes, kind: ValueKind) -> Value:
+    """The value, if it is within the limit.
+
+    Raises BodyTooLarge (413), not a field error: the caller must send less, not other, data.
+    """
+    if len(data) > MAX_VALUE_BYTES:
+        raise BodyTooLarge(f"A secret's value is at most {MAX_VALUE_BYTES} bytes.")
+    return Value(data, kind)
+
+
+def _from_base64(text: str) -> bytes:
+    """RFC 4648 section 4, padded, and only the canonical spelling.
+
+    Python's decoder takes ``QUJ=`` and ``QUI=`` for the same bytes; a value that does not
+    come back as it was sent is one we refuse.
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _refuse("base64", "`secret` must be base64 (RFC 4648 section 4), padded") from error
+    if base64.b64encode(data).decode() != text:
+        raise _refuse("base64", "`secret` must be canonical base64")
+    return data
+
+
+class NewSecret(_SecretFields):
+    """``POST /secrets``."""
+
+    name: Annotated[SecretName, AfterValidator(_secret_name)]
+    secret: str = Field(repr=False)
+
+
+class PutSecret(_SecretFields):
+    """``PUT /secrets/<name>``. Labels and expiry that it does not mention stay."""
+
+    secret: str = Field(repr=False)
+
+    @classmethod
+    def fields_of_bare(cls, data: bytes, kind: ValueKind) -> dict[str, str]:
+        """The fields that say the same as a body that is the value itself.
+
+        Raises MalformedRequest for text that isn't UTF-8.
+        """
+        if kind == "bytes":
+            return {"secret": base64.b64encode(data).decode(), "encoding": "base64"}
+        try:
+            return {"secret": data.decode("utf-8")}
+        except UnicodeDecodeError as error:
+            raise MalformedRequest(
+                "text/plain must be UTF-8. Send bytes as application/octet-stream."
+            ) from error
+
+
+class PatchSecret(_SecretFields):
+    """``PATCH /secrets/<name>``: what it mentions is replaced; ``null`` removes an expiry."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> PatchSecret:
+        mentioned = self.model_fields_set
+        if not mentioned & {"secret", "labels", "expires_at"}:
+            raise _refuse("empty", "needs at least one of: secret, labels, expires_at")
+        if self.secret is None and mentioned & {"secret", "encoding"}:
+            raise _refuse("secret", "`secret` must be a string; `encoding` alone says nothing")
+        return self
+
+
+class Nothing(Request):
+    """A call that takes no fields: no body at all, or ``{}``."""
+
+
+# --- query strings (all values arrive as strings, so these are not strict) ---------------------
+
+
+class Query(Request):
+    """Base of query strings: numbers come as digits."""
+
+    model_config = ConfigDict(strict=False)
+
+
+class NoQuery(Query):
+    """A call that takes no parameters."""
+
+
+def _digits(text: Any) -> Any:
+    """Only plain digits: int() alone would take `+1`, ` 1 `, `1_0` and other alphabets'."""
+    if isinstance(text, str) and not re.fullmatch(r"[0-9]{1,10}", text):
+        raise _refuse("integer", "must be a whole number, written in digits")
+    return text
+
+
+Number = Annotated[int, BeforeValidator(_digits)]
+
+
+class ReadSecret(Query):
+    """``GET /secrets/<name>``."""
+
+    version: Annotated[Number, Field(ge=1, le=2**31 - 1)] | None = None
+
+
+class ListSecrets(Query):
+    """``GET /secrets``."""
+
+    prefix: Annotated[str, AfterValidator(_prefix)] = ""
+    label: Annotated[str, AfterValidator(_label_filter)] | None = None
+    q: Annotated[str, AfterValidator(_name_part)] | None = None
+    deleted: Literal["true", "false"] = "false"
+    limit: Annotated[Number, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+
+    def query(self) -> SecretQuery:
+        """The same, as the data layer takes it."""
+        label = None
+        if self.label is not None:
+            key, _, value = self.label.partition(":")
+            label = (key, value)
+        return SecretQuery(
+            prefix=self.prefix,
+            label=label,
+            text=self.q,
+            gone=self.deleted == "true",
+            after=_cursor_name(self.cursor) if self.cursor else "",
+            limit=self.limit,
+        )
+
+
+def cursor_after(name: str) -> str:
+    """An opaque cursor for the page that follows *name*."""
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+def _cursor_name(cursor: str) -> str:
+    padded = cursor + "=" * (-len(cursor) % 4)
+    return base64.urlsafe_b64decode(padded).decode("ascii")
+
+
+def _cursor(text: str) -> str:
+    try:
+        name = names.parse_secret_name(_cursor_name(text))
+    except ValueError:  # binascii.Error and UnicodeDecodeError are kinds of it
+        name = None
+    if name is None or cursor_after(name) != text:
+        raise _refuse("cursor", "must be the `next_cursor` of a page, unchanged")
+    return text

@@ -1,0 +1,122 @@
+"""What may go out: allow-lists. A new column stays private until somebody names it here."""
+
+from __future__ import annotations
+
+import base64
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from models import rows
+from models.times import rfc3339
+
+Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+
+
+class Response(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Account(Response):
+    """``POST /register``, ``GET /account``."""
+
+    username: str
+    created_at: Moment
+
+    @classmethod
+    def of(cls, account: rows.Account) -> Account:
+        """Shape an account for its owner."""
+        return cls(username=account.username, created_at=account.created_at)
+
+
+class LoggedIn(Response):
+    """``POST /login``, ``POST /refresh``. The tokens themselves travel in cookies only."""
+
+    username: str
+    expires_in: int  # seconds that the access cookie stays valid
+
+
+class LoggedOut(Response):
+    """``POST /logout``."""
+
+    logged_out: Literal[True] = True
+
+
+class SecretInfo(Response):
+    """A secret without its value."""
+
+    name: str
+    version: int
+    labels: dict[str, str]
+    created_at: Moment
+    updated_at: Moment
+    expires_at: Moment | None
+    deleted_at: Moment | None = None
+    purge_at: Moment | None = None
+
+    @classmethod
+    def of(cls, info: rows.SecretInfo) -> SecretInfo:
+        """Shape a secret's metadata for its owner."""
+        return cls(
+            name=info.name,
+            version=info.version,
+            labels=info.labels,
+            created_at=info.created_at,
+            updated_at=info.updated_at,
+            expires_at=info.expires_at,
+            deleted_at=info.deleted_at,
+            purge_at=info.purge_at,
+        )
+
+
+class Secret(Response):
+    """``GET /secrets/<name>``: the one answer that carries a value."""
+
+    name: str
+    secret: str
+    encoding: Literal["text", "base64"]
+    version: int
+    labels: dict[str, str]
+    created_at: Moment
+    updated_at: Moment
+    expires_at: Moment | None
+
+    @classmethod
+    def of(cls, secret: rows.Secret) -> Secret:
+        """Shape a secret for its owner: text as it is, bytes as base64."""
+        value, info = secret.value, secret.info
+        text = value.kind == "text"
+        return cls(
+            name=info.name,
+            secret=value.data.decode() if text else base64.b64encode(value.data).decode(),
+            encoding="text" if text else "base64",
+            version=secret.version,
+            labels=info.labels,
+            created_at=info.created_at,
+            updated_at=info.updated_at,
+            expires_at=info.expires_at,
+        )
+
+
+class SecretList(Response):
+    """``GET /secrets``."""
+
+    secrets: list[SecretInfo]
+    next_cursor: str | None
+
+
+class Deleted(Response):
+    """``DELETE /secrets/<name>``."""
+
+    name: str
+    deleted_at: Moment
+    purge_at: Moment
+
+
+class Health(Response):
+    """``GET /healthz``, ``GET /readyz``."""
+
+    status: Literal["ok"] = "ok"

@@ -1,0 +1,159 @@
+"""What is: the things the database knows, as frozen values.
+
+Types name what a value is for, so that mypy refuses to store a bare key or to pass a
+secret's id where a user's belongs. What holds plaintext does not print it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Final, Literal, NewType
+
+UserId = NewType("UserId", int)
+SecretId = NewType("SecretId", int)
+KeyId = NewType("KeyId", int)  # internal; the API shows a key's public id
+
+Username = NewType("Username", str)  # checked and lower-cased
+SecretName = NewType("SecretName", str)  # checked
+SessionId = NewType("SessionId", str)
+
+UserKey = NewType("UserKey", bytes)  # opens one user's secrets; never stored
+SystemKey = NewType("SystemKey", bytes)  # pepper, signing key; never stored
+Ciphertext = NewType("Ciphertext", str)  # a value sealed under a UserKey
+PasswordHash = NewType("PasswordHash", str)
+
+ValueKind = Literal["text", "bytes"]
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A key sealed under a master key, with the fingerprint of that master key."""
+
+    sealed: str
+    master: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person or service that owns secrets.
+
+    ``public_id`` is random and stands where the row's number must not: in tokens, and in
+    the password's pre-hash (it is known before the row exists, so hashing needs no lock).
+    """
+
+    id: UserId
+    public_id: str
+    username: Username
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a login is checked against."""
+
+    account: Account
+    password_hash: PasswordHash = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A login: it ends by logout, by its clock, or when a refresh token is used twice."""
+
+    id: SessionId
+    account: Account
+    refresh_id: str = field(repr=False)
+    created_at: datetime
+    idle_expires_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who writes a version, as it will be shown: a copied name, not a reference."""
+
+    username: Username
+    credential: str  # "session", or the name of an API token
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """The circumstances of a write: whose secrets, by whom, when."""
+
+    owner: UserId
+    author: Author
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A secret's plaintext, and whether it came in as text or as bytes."""
+
+    data: bytes = field(repr=False)
+    kind: ValueKind
+
+
+class Keep(Enum):
+    """Says "not mentioned" where None already means "none"."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a write mentions; the rest of the secret stays as it is."""
+
+    value: Value | None = None
+    labels: dict[str, str] | None = None
+    expires_at: datetime | Keep | None = KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class SecretInfo:
+    """All about a secret but its value."""
+
+    id: SecretId
+    name: SecretName
+    version: int
+    tag: str  # changes with every change of value, labels or expiry; never repeats
+    labels: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    deleted_at: datetime | None = None
+    purge_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret with the value of one of its versions."""
+
+    info: SecretInfo
+    version: int
+    value: Value
+    stale: bool  # sealed under a key that is no longer current
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A delete that can be undone until ``purge_at``."""
+
+    name: SecretName
+    deleted_at: datetime
+    purge_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SecretQuery:
+    """Which of an account's secrets to list; *after* is the last name of the page before."""
+
+    prefix: str = ""
+    label: tuple[str, str] | None = None
+    text: str | None = None
+    gone: bool = False  # the deleted and the expired ones, instead of the live ones
+    after: str = ""
+    limit: int = 50

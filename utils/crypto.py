@@ -1,0 +1,174 @@
+"""All encryption of stored data. No I/O: keys and ciphertexts come in and go out as arguments.
+
+Three levels (envelope encryption):
+
+    master key (KEK)      from the operator; wraps the keys below, never touches a secret
+      user key (DEK)      one current per user, wrapped in the database; seals that user's values
+      system key          pepper, token signing key: random, wrapped the same way
+
+Everything is Fernet: AES-128-CBC with PKCS#7 padding, then HMAC-SHA256 over version, time, IV and
+ciphertext (encrypt-then-MAC, a fresh random IV each time). Fernet has no associated data, so a
+valid ciphertext would open in any row under the same key. Therefore each plaintext begins with
+its *place*, the identity of the row it belongs to, and opening compares it: a ciphertext
+that somebody copied to another row does not open there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from models.errors import ConfigurationError, MissingMasterKey, Undecryptable
+from models.rows import (
+    Ciphertext,
+    KeyId,
+    SecretId,
+    SystemKey,
+    UserId,
+    UserKey,
+    Value,
+    ValueKind,
+    WrappedKey,
+)
+
+_KIND_MARKS: dict[ValueKind, bytes] = {"text": b"t", "bytes": b"b"}
+_KINDS_BY_MARK: dict[bytes, ValueKind] = {mark: kind for kind, mark in _KIND_MARKS.items()}
+
+
+class MasterKeys:
+    """The configured master keys: the first wraps, every one unwraps.
+
+    A wrapped key names its master key by fingerprint, so there is no trial decryption, and
+    what is missing can be named without showing any of it.
+    """
+
+    __slots__ = ("_by_fingerprint", "current")
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._by_fingerprint: dict[str, Fernet] = {}
+        for key in keys:
+            try:
+                fernet = Fernet(key)
+            except ValueError as error:
+                raise ConfigurationError(
+                    "A master key is not 32 bytes in URL-safe base64. Make one with: "
+                    "python -c 'from cryptography.fernet import Fernet; "
+                    "print(Fernet.generate_key().decode())'"
+                ) from error
+            self._by_fingerprint[fingerprint(key)] = fernet
+        if not self._by_fingerprint:
+            raise ConfigurationError("No master key is configured: set SECRETS_MASTER_KEYS.")
+        self.current = next(iter(self._by_fingerprint))
+
+    def __repr__(self) -> str:
+        return f"<MasterKeys {' '.join(self._by_fingerprint)}>"
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Fingerprints of all configured master keys, the current one first."""
+        return tuple(self._by_fingerprint)
+
+    def wrap_user_key(self, key: UserKey, owner: UserId, key_id: KeyId) -> WrappedKey:
+        """Seal *key* for its row under the current master key."""
+        return self._wrap(key, _user_key_place(owner, key_id))
+
+    def unwrap_user_key(self, wrapped: WrappedKey, owner: UserId, key_id: KeyId) -> UserKey:
+        """Open a user key. Raises MissingMasterKey or Undecryptable."""
+        return UserKey(self._unwrap(wrapped, _user_key_place(owner, key_id)))
+
+    def wrap_system_key(self, key: SystemKey, purpose: str, number: int) -> WrappedKey:
+        """Seal a system key for its row under the current master key."""
+        return self._wrap(key, _system_key_place(purpose, number))
+
+    def unwrap_system_key(self, wrapped: WrappedKey, purpose: str, number: int) -> SystemKey:
+        """Open a system key. Raises MissingMasterKey or Undecryptable."""
+        return SystemKey(self._unwrap(wrapped, _system_key_place(purpose, number)))
+
+    def _wrap(self, key: bytes, place: bytes) -> WrappedKey:
+        fernet = self._by_fingerprint[self.current]
+        return WrappedKey(fernet.encrypt(place + key).decode(), self.current)
+
+    def _unwrap(self, wrapped: WrappedKey, place: bytes) -> bytes:
+        fernet = self._by_fingerprint.get(wrapped.master)
+        if fernet is None:
+            raise MissingMasterKey(missing_master_key_sentence({wrapped.master}))
+        return _open(fernet, wrapped.sealed, place)
+
+
+def missing_master_key_sentence(fingerprints: Iterable[str]) -> str:
+    """The one line an operator reads when keys are wrapped under a master key not given here."""
+    wanted = ", ".join(sorted(fingerprints))
+    return (
+        f"The database needs master key {wanted}, which is not configured. "
+        "Add it to SECRETS_MASTER_KEYS (or its file)."
+    )
+
+
+def fingerprint(master_key: str) -> str:
+    """16 hex digits that name a master key and tell nothing else about it.
+
+    A keyed hash with a label of its own, so that it can never coincide with anything
+    that Fernet computes from the same key.
+    """
+    return hmac.new(master_key.encode(), b"master key fingerprint", hashlib.sha256).hexdigest()[:16]
+
+
+def generate_user_key() -> UserKey:
+    """A new random user key (from os.urandom)."""
+    return UserKey(Fernet.generate_key())
+
+
+def seal(key: UserKey, value: Value, owner: UserId, secret: SecretId, version: int) -> Ciphertext:
+    """Encrypt *value* for one version row. It opens in no other."""
+    plaintext = _value_place(owner, secret, version) + _KIND_MARKS[value.kind] + value.data
+    return Ciphertext(Fernet(key).encrypt(plaintext).decode())
+
+
+def unseal(
+    key: UserKey, ciphertext: Ciphertext, owner: UserId, secret: SecretId, version: int
+) -> Value:
+    """Decrypt the value of one version row.
+
+    Raises Undecryptable when it was changed, moved from another row, or sealed under
+    another key; which of these cannot be told apart, nor should it be.
+    """
+    opened = _open(Fernet(key), ciphertext, _value_place(owner, secret, version))
+    kind = _KINDS_BY_MARK.get(opened[:1])
+    if kind is None:
+        raise Undecryptable("A ciphertext opened to something that is not a value.")
+    return Value(opened[1:], kind)
+
+
+def _open(fernet: Fernet, sealed: str, place: bytes) -> bytes:
+    """Decrypt, then insist on the place.
+
+    The comparison need not take constant time: by now the MAC is verified, and a place
+    holds nothing but row numbers.
+    """
+    try:
+        plaintext = fernet.decrypt(sealed)
+    except (InvalidToken, ValueError) as error:  # ValueError: text that isn't ASCII
+        raise Undecryptable("A ciphertext does not open with its key.") from error
+    if not plaintext.startswith(place):
+        raise Undecryptable("A ciphertext belongs to another row.")
+    return plaintext[len(place) :]
+
+
+# Places. Fixed words and decimal numbers, ended by a newline: no place is the beginning of
+# another, so none can be stretched into its neighbour. The name is not part of it, so that
+# moving a secret needs no re-encryption. v1 lets a later scheme tell itself apart.
+
+
+def _value_place(owner: UserId, secret: SecretId, version: int) -> bytes:
+    return b"v1 value owner=%d secret=%d version=%d\n" % (owner, secret, version)
+
+
+def _user_key_place(owner: UserId, key_id: KeyId) -> bytes:
+    return b"v1 user-key owner=%d key=%d\n" % (owner, key_id)
+
+
+def _system_key_place(purpose: str, number: int) -> bytes:
+    return b"v1 system-key purpose=%s key=%d\n" % (purpose.encode(), number)

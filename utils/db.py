@@ -1,0 +1,139 @@
+"""The one door to the database: connect, transact, and what the two engines do differently.
+
+To point the service at another database, set ``SECRETS_DATABASE_URL``; to support another
+engine, write a third module beside ``sqlite.py`` and ``postgres.py`` and name it in
+:func:`open_database`.
+
+SQL is written once, in the part that SQLite and PostgreSQL share, with ``?`` for parameters. What
+differs is the dialect: a handful of rewrites, applied once per statement and remembered.
+
+    transaction      SQLite                 PostgreSQL            commits           rolls back
+    db.read()        BEGIN                  BEGIN READ ONLY       (nothing to)      always
+    db.write()       BEGIN IMMEDIATE        BEGIN                 at its end        on any exception
+
+A write transaction on SQLite takes the one write lock at its beginning, never halfway: a
+deferred one that upgrades fails with "database is locked" in spite of any timeout. Nothing slow
+(hashing, the network) may happen inside. On PostgreSQL, ``FOR NO KEY UPDATE`` on the owner's row
+gives the same order between writers of one account; SQLite drops the clause.
+"""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from models.errors import ConfigurationError
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one engine spells differently."""
+
+    name: str
+    placeholder: str
+    identity: str  # an ever-growing row number that is never used twice
+    binary: str  # byte order for text, so that paging sorts alike on both
+    row_locks: bool
+
+    def translate(self, sql: str) -> str:
+        """Rewrite a statement of ours for this engine. Remembered per statement."""
+        return _translate(self, sql)
+
+    def translate_schema(self, sql: str) -> str:
+        """Fill in the column types of a migration."""
+        return sql.replace("{identity}", self.identity).replace("{binary}", self.binary)
+
+
+SQLITE = Dialect(
+    name="sqlite",
+    placeholder="?",
+    # AUTOINCREMENT: without it SQLite gives the newest deleted row's number out again, and a
+    # ciphertext bound to the old row would open in the new one.
+    identity="INTEGER PRIMARY KEY AUTOINCREMENT",
+    binary="COLLATE BINARY",
+    row_locks=False,
+)
+POSTGRESQL = Dialect(
+    name="postgresql",
+    placeholder="%s",
+    identity="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    binary='COLLATE "C"',
+    row_locks=True,
+)
+
+
+@functools.lru_cache(maxsize=512)
+def _translate(dialect: Dialect, sql: str) -> str:
+    if dialect.row_locks:
+        return sql.replace("%", "%%").replace("?", dialect.placeholder)
+    return sql.replace("FOR NO KEY UPDATE", "")
+
+
+class Tx(ABC):
+    """An open transaction. Holding one is what allows a function to touch the database."""
+
+    dialect: Dialect
+
+    def one(self, sql: str, *parameters: object) -> Row | None:
+        """The first row, or None."""
+        rows = self.all(sql, *parameters)
+        return rows[0] if rows else None
+
+    @abstractmethod
+    def all(self, sql: str, *parameters: object) -> list[Row]:
+        """All rows."""
+
+    @abstractmethod
+    def run(self, sql: str, *parameters: object) -> int:
+        """Execute, and say how many rows it changed: the answer to every race."""
+
+    @abstractmethod
+    def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
+        """Execute once per row of parameters; the number of rows changed in all."""
+
+
+class Database(ABC):
+    """A database that hands out transactions. Safe to share between threads, and after a fork."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    def read(self) -> AbstractContextManager[Tx]:
+        """A transaction that only reads. It sees one state and never waits for a writer."""
+
+    @abstractmethod
+    def write(self) -> AbstractContextManager[Tx]:
+        """A transaction that commits at its end, and rolls back on any exception.
+
+        Raises DatabaseBusy, DatabaseUnavailable or IntegrityViolation; whichever it is,
+        nothing was changed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections. The object can be used again and opens new ones."""
+
+
+def open_database(url: str, busy_timeout_seconds: float, pool_size: int) -> Database:
+    """The database behind ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://…``.
+
+    Engines are imported here, not above: a SQLite installation never loads psycopg.
+    """
+    if url.startswith("sqlite:///"):
+        from utils.sqlite import SqliteDatabase  # noqa: PLC0415
+
+        return SqliteDatabase(url.removeprefix("sqlite:///"), busy_timeout_seconds)
+    if url.startswith(("postgresql://", "postgres://")):
+        from utils.postgres import PostgresDatabase  # noqa: PLC0415
+
+        return PostgresDatabase(url, busy_timeout_seconds, pool_size)
+    raise ConfigurationError(
+        "SECRETS_DATABASE_URL must begin with sqlite:/// or postgresql:// (and is not shown here, "
+        "as it may hold a password)."
+    )

@@ -1,0 +1,88 @@
+-- The schema. {identity} and {binary} are filled in per engine (utils/db.py).
+-- All times are microseconds since 1970-01-01T00:00Z. Texts that sort are compared as bytes.
+
+-- Random keys of the service itself (password pepper, token signing), wrapped by a master key.
+CREATE TABLE system_keys (
+    id          {identity},
+    purpose     TEXT NOT NULL CHECK (purpose IN ('pepper', 'signing')),
+    created_at  BIGINT NOT NULL,
+    retired_at  BIGINT,
+    sealed      TEXT NOT NULL,
+    master      TEXT NOT NULL           -- fingerprint of the master key that wraps it
+);
+CREATE UNIQUE INDEX one_current_system_key ON system_keys (purpose) WHERE retired_at IS NULL;
+
+-- A deleted account stays as a row without a password: its name is never given out again.
+CREATE TABLE users (
+    id             {identity},
+    public_id      TEXT NOT NULL UNIQUE,
+    username       TEXT {binary} NOT NULL UNIQUE,
+    state          TEXT NOT NULL CHECK (state IN ('active', 'disabled', 'deleted')),
+    password_hash  TEXT,
+    created_at     BIGINT NOT NULL,
+    CHECK ((state = 'deleted') = (password_hash IS NULL))
+);
+
+-- refresh_id names the one refresh token that still works.
+CREATE TABLE sessions (
+    id               TEXT PRIMARY KEY,
+    user_id          BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    refresh_id       TEXT NOT NULL,
+    created_at       BIGINT NOT NULL,
+    idle_expires_at  BIGINT NOT NULL,
+    expires_at       BIGINT NOT NULL
+);
+CREATE INDEX sessions_by_user ON sessions (user_id);
+
+-- What is told of a key for ever, and apart from it (below) the key itself.
+CREATE TABLE user_keys (
+    id            {identity},
+    public_id     TEXT NOT NULL UNIQUE,
+    owner_id      BIGINT NOT NULL REFERENCES users (id),
+    state         TEXT NOT NULL CHECK (state IN ('current', 'retired', 'destroyed')),
+    created_at    BIGINT NOT NULL,
+    retired_at    BIGINT,
+    destroyed_at  BIGINT
+);
+CREATE UNIQUE INDEX one_current_user_key ON user_keys (owner_id) WHERE state = 'current';
+CREATE INDEX user_keys_by_owner ON user_keys (owner_id, id);
+
+-- Destroying a key deletes this row, which no ciphertext may still reference.
+CREATE TABLE user_key_material (
+    key_id  BIGINT PRIMARY KEY REFERENCES user_keys (id),
+    sealed  TEXT NOT NULL,
+    master  TEXT NOT NULL
+);
+CREATE INDEX user_key_material_by_master ON user_key_material (master);
+
+-- One row a name, kept through delete and re-creation, so that its history goes on.
+CREATE TABLE secrets (
+    id          {identity},
+    owner_id    BIGINT NOT NULL REFERENCES users (id),
+    name        TEXT {binary} NOT NULL,
+    version     BIGINT NOT NULL,        -- number of the newest version
+    tag         TEXT NOT NULL,          -- random, new with each change: the ETag
+    labels      TEXT NOT NULL,          -- JSON object, compact, keys sorted
+    created_at  BIGINT NOT NULL,
+    updated_at  BIGINT NOT NULL,
+    expires_at  BIGINT,
+    deleted_at  BIGINT,
+    purge_at    BIGINT,
+    UNIQUE (owner_id, name),
+    CHECK ((deleted_at IS NULL) = (purge_at IS NULL))
+);
+
+-- Immutable: a rotation changes key_id and ciphertext together, and nothing else ever changes.
+-- The id grows with time and is never shown, so that a rotation can sweep in physical order.
+CREATE TABLE secret_versions (
+    id          {identity},
+    secret_id   BIGINT NOT NULL REFERENCES secrets (id) ON DELETE CASCADE,
+    number      BIGINT NOT NULL,
+    key_id      BIGINT NOT NULL REFERENCES user_key_material (key_id) ON DELETE RESTRICT,
+    ciphertext  TEXT NOT NULL,
+    created_at  BIGINT NOT NULL,
+    author      TEXT NOT NULL,          -- a copied username, not a reference
+    credential  TEXT NOT NULL,          -- 'session', or the name of an API token
+    UNIQUE (secret_id, number)
+);
+CREATE INDEX secret_versions_by_key ON secret_versions (key_id, id);

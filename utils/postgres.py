@@ -1,0 +1,116 @@
+"""PostgreSQL: a pool of connections, and its errors in our words."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors as pg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from models.errors import DatabaseBusy, DatabaseUnavailable, IntegrityViolation
+from utils.db import POSTGRESQL, Database, Row, Tx
+
+_BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure, pg.QueryCanceled)
+
+
+class PostgresDatabase(Database):
+    """A PostgreSQL database. Isolation is READ COMMITTED; what must not race locks the row."""
+
+    dialect = POSTGRESQL
+
+    def __init__(self, url: str, busy_timeout_seconds: float, pool_size: int) -> None:
+        self._url = url
+        self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
+        self._pool_size = pool_size
+        self._pool: ConnectionPool | None = None
+        self._pid = os.getpid()
+        self._opening = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """See :meth:`Database.read`."""
+        with self._transaction() as tx:
+            tx.run("SET TRANSACTION READ ONLY")
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """See :meth:`Database.write`."""
+        with self._transaction() as tx:
+            yield tx
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Tx]:
+        with (
+            _our_errors(),
+            self._open_pool().connection() as connection,
+            connection.transaction(),
+        ):
+            yield _PostgresTx(connection)
+
+    def _open_pool(self) -> ConnectionPool:
+        """Opened at first use and again after a fork: sockets and threads do not survive one."""
+        with self._opening:
+            if self._pool is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._pool = ConnectionPool(
+                    self._url,
+                    min_size=1,
+                    max_size=self._pool_size,
+                    timeout=self._busy_timeout_ms / 1000,
+                    kwargs={
+                        "autocommit": True,  # transaction() says BEGIN; nothing begins unasked
+                        "connect_timeout": 5,
+                        "options": f"-c lock_timeout={self._busy_timeout_ms} -c timezone=UTC",
+                    },
+                    check=ConnectionPool.check_connection,
+                    open=True,
+                )
+            return self._pool
+
+    def close(self) -> None:
+        """See :meth:`Database.close`."""
+        with self._opening:
+            if self._pool is not None and self._pid == os.getpid():
+                self._pool.close()
+            self._pool = None
+
+
+class _PostgresTx(Tx):
+    dialect = POSTGRESQL
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def all(self, sql: str, *parameters: object) -> list[Row]:
+        return self._execute(sql, parameters).fetchall()
+
+    def run(self, sql: str, *parameters: object) -> int:
+        return self._execute(sql, parameters).rowcount
+
+    def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(POSTGRESQL.translate(sql).encode(), rows)
+            return cursor.rowcount
+
+    def _execute(self, sql: str, parameters: tuple[object, ...]) -> psycopg.Cursor[Row]:
+        # As bytes: psycopg's types take only literals as text, to keep values out of SQL;
+        # ours are constants, and a test reads the tree to keep it so.
+        return self._connection.execute(POSTGRESQL.translate(sql).encode(), parameters or None)
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """Foreign exceptions stop here. A mistake in our SQL passes: it is a bug, not weather."""
+    try:
+        yield
+    except _BUSY as error:
+        raise DatabaseBusy("The database is busy. Try again in a moment.") from error
+    except pg.IntegrityError as error:
+        raise IntegrityViolation("The database refused the change.") from error
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailable("The database is not available.") from error
