@@ -1,0 +1,54 @@
+"""The application factory: wiring, and only wiring. ``flask run`` finds it by itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from flask import Flask
+from werkzeug.routing import BaseConverter
+
+import config
+from models.errors import ConfigurationError
+from models.times import utcnow
+from routes import auth, context, health, problems, secrets, tokens, transport
+from utils.vault import open_vault
+
+
+class SecretNameConverter(BaseConverter):
+    """A secret's name in a URL: the whole rest of the path, slashes included.
+
+    Which names can exist is not decided here: an impossible one is 404 to read and 422 to
+    create, and a route that does not match could only answer 404.
+    """
+
+    part_isolating = False
+    regex = r"(?s:.+)"
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """Make an application, by default with the settings from the environment.
+
+    A configuration that must not start ends the process with one line on stderr.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        if settings is None:
+            for warning in config.misspelt(os.environ):
+                logging.getLogger("secrets_manager").warning(warning)
+            settings = config.load(os.environ)
+        vault = open_vault(settings, utcnow())
+    except ConfigurationError as error:
+        sys.exit(f"Not started: {error}")
+
+    app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False
+    app.url_map.converters["secret_name"] = SecretNameConverter
+    context.install(app, vault)
+    problems.install(app)
+    transport.install(app, settings)
+    tokens.install(app, vault)
+    for blueprint in (auth.bp, secrets.bp, health.bp):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,136 @@
+"""Accounts and sessions: register, log in, refresh, log out."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from models import requests, responses
+from models.errors import NotAuthenticated, RegistrationClosed, WrongCredentials
+from models.names import parse_username
+from models.rows import Credentials, Session
+from routes import guard, tokens
+from routes.context import current_vault
+from routes.endpoint import Call, answer, endpoint
+from utils.passwords import refuse_guessable
+from utils.store import accounts, sessions
+from utils.tokens import new_id
+
+bp = Blueprint("auth", __name__)
+
+
+@bp.post("/register")
+@endpoint(access=guard.anybody, body=requests.Register, query=requests.NoQuery)
+def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
+    """Create an account. The hashing happens between two transactions, under no lock."""
+    vault, wanted = current_vault(), call.body
+    if vault.settings.REGISTRATION == "closed":
+        raise RegistrationClosed("Ask the operator for an account.")
+    refuse_guessable(wanted.password, wanted.username)
+    with vault.db.read() as tx:
+        accounts.refuse_taken(tx, wanted.username)
+    public_id = new_id()
+    hashed = vault.hasher.hash(wanted.password, public_id)
+    with vault.db.write() as tx:
+        account = accounts.create(tx, vault.master, wanted.username, public_id, hashed, call.now)
+    return answer(responses.Account.of(account), 201, {"Location": "/account"})
+
+
+@bp.post("/login")
+@endpoint(access=guard.session_if_any, body=requests.Login, query=requests.NoQuery)
+def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
+    """Open a session; one that the caller already had ends."""
+    vault = current_vault()
+    credentials = _verified(call.body)
+    upgraded = None
+    if vault.hasher.needs_rehash(credentials.password_hash):
+        upgraded = vault.hasher.hash(call.body.password, credentials.account.public_id)
+    with vault.db.write() as tx:
+        if not accounts.still_valid(tx, credentials):
+            raise _wrong()
+        if upgraded is not None:
+            accounts.upgrade_hash(tx, credentials, upgraded)
+        if call.caller is not None:
+            sessions.end_session(tx, call.caller.id)
+        session = sessions.open_session(
+            tx,
+            credentials.account,
+            call.now,
+            vault.settings.SESSION_IDLE_LIFETIME,
+            vault.settings.SESSION_LIFETIME,
+        )
+    return _with_cookies(session, call)
+
+
+@bp.post("/refresh")
+@endpoint(access=guard.anybody, body=requests.Nothing, query=requests.NoQuery)
+def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
+    """Exchange the refresh token; using one twice ends the session for whoever holds it."""
+    vault, claims = current_vault(), tokens.refresh_claims()
+    renewed = None
+    with vault.db.write() as tx:
+        found = sessions.find_session(tx, claims.session_id, claims.account_id, call.now)
+        if found is not None:
+            renewed = sessions.rotate_refresh(
+                tx, found, claims.token_id, call.now, vault.settings.SESSION_IDLE_LIFETIME
+            )
+    if renewed is None:  # raised only now: ending the session had to commit
+        raise NotAuthenticated("The session has ended. Log in with POST /login.")
+    return _with_cookies(renewed, call)
+
+
+@bp.post("/logout")
+@endpoint(
+    access=guard.session_even_if_access_expired, body=requests.Nothing, query=requests.NoQuery
+)
+def logout(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
+    """End the session on every node, and take the cookies back."""
+    with current_vault().db.write() as tx:
+        sessions.end_session(tx, call.session.id)
+    response = answer(responses.LoggedOut())
+    tokens.clear_cookies(response)
+    return response
+
+
+@bp.get("/account")
+@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+def account(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
+    """Who I am."""
+    return answer(responses.Account.of(call.session.account))
+
+
+def _verified(given: requests.Login) -> Credentials:
+    """The account whose password this is. The work is the same for one that isn't there."""
+    vault = current_vault()
+    username = parse_username(given.username)
+    credentials = None
+    if username is not None:
+        with vault.db.read() as tx:
+            credentials = accounts.find_credentials(tx, username)
+    if credentials is None:
+        vault.hasher.verify_nobody(given.password)
+        raise _wrong()
+    if not vault.hasher.verify(
+        given.password, credentials.account.public_id, credentials.password_hash
+    ):
+        raise _wrong()
+    return credentials
+
+
+def _wrong() -> WrongCredentials:
+    return WrongCredentials("Check the username and the password.")
+
+
+def _with_cookies(
+    session: Session,
+    call: Call[requests.Login, requests.NoQuery] | Call[requests.Nothing, requests.NoQuery],
+) -> Response:
+    lifetime = current_vault().settings.ACCESS_TOKEN_LIFETIME
+    ends = min(call.now + lifetime, session.expires_at)
+    response = answer(
+        responses.LoggedIn(
+            username=session.account.username,
+            expires_in=int((ends - call.now).total_seconds()),
+        )
+    )
+    tokens.set_cookies(response, session, call.now)
+    return response

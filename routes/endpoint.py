@@ -1,0 +1,109 @@
+"""From a request to a view and back. What a view takes is declared above it; it never parses.
+
+The order is fixed: may this caller call → query string → body → the view. A view is a few
+lines: one transaction, then the shape of the answer.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Concatenate, Generic, ParamSpec, TypeVar
+
+from flask import Response, request
+from pydantic import BaseModel
+
+from models import requests
+from models.errors import NotAcceptable, NotAuthenticated
+from models.rows import Act, Author, Session
+from models.times import utcnow
+from routes import guard
+from routes.parsing import parse_body, parse_query
+
+Body = TypeVar("Body", bound=requests.Request)
+Query = TypeVar("Query", bound=requests.Query)
+Path = ParamSpec("Path")
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Body, Query]):
+    """A request that may proceed, parsed."""
+
+    body: Body
+    query: Query
+    now: datetime
+    accepts: str  # the media type to answer with
+    caller: Session | None
+
+    @property
+    def session(self) -> Session:
+        """The caller's session; every route but the open ones has one."""
+        if self.caller is None:
+            raise NotAuthenticated("Log in with POST /login.")
+        return self.caller
+
+    @property
+    def act(self) -> Act:
+        """The circumstances of a write by this caller to secrets of their own."""
+        account = self.session.account
+        return Act(account.id, Author(account.username, "session"), self.now)
+
+
+def endpoint(
+    *,
+    access: guard.Access,
+    body: type[Body],
+    query: type[Query],
+    produces: tuple[str, ...] = (JSON,),
+    plain_http: bool = False,
+) -> Callable[[Callable[Concatenate[Call[Body, Query], Path], Response]], Callable[Path, Response]]:
+    """Declare who may call, what the body and the query hold, and what comes back.
+
+    *plain_http* marks the routes that carry no credentials and so need no TLS.
+    """
+
+    def decorate(
+        view: Callable[Concatenate[Call[Body, Query], Path], Response],
+    ) -> Callable[Path, Response]:
+        @functools.wraps(view)
+        def handle(*args: Path.args, **kwargs: Path.kwargs) -> Response:
+            now = utcnow()
+            caller = access(now)
+            accepts = _negotiate(produces)
+            call = Call(
+                query=parse_query(query),
+                body=parse_body(body),
+                now=now,
+                accepts=accepts,
+                caller=caller,
+            )
+            return view(call, *args, **kwargs)
+
+        handle.access = access  # type: ignore[attr-defined]
+        handle.plain_http = plain_http  # type: ignore[attr-defined]
+        return handle
+
+    return decorate
+
+
+def answer(
+    shaped: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON response."""
+    response = Response(shaped.model_dump_json(), status=status, content_type=JSON)
+    response.headers.update(headers or {})
+    return response
+
+
+def _negotiate(produces: tuple[str, ...]) -> str:
+    """The first of *produces* unless the caller prefers another (RFC 9110 section 12.5.1)."""
+    if not request.accept_mimetypes:
+        return produces[0]
+    chosen = request.accept_mimetypes.best_match(produces)
+    if chosen is None:
+        raise NotAcceptable(f"This URL answers with: {', '.join(produces)}.")
+    return chosen

@@ -1,0 +1,53 @@
+"""Who is calling, and with which power. Each route names one of these above its view.
+
+An access rule returns the caller's session, or None for routes that are open to everybody, and
+raises where the caller may not pass. It runs before the request's body is read: strangers
+learn nothing from validation, and cost us nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+from models.errors import NotAuthenticated
+from models.rows import Session
+from routes import tokens
+from routes.context import current_vault
+from utils.store import sessions
+
+Access = Callable[[datetime], Session | None]
+
+
+def anybody(_now: datetime) -> None:
+    """No credentials needed; any that are sent are not looked at."""
+
+
+def session(now: datetime) -> Session:
+    """A live session, by its access cookie. Raises NotAuthenticated or CsrfFailed."""
+    return _find(tokens.access_claims(), now)
+
+
+def session_even_if_access_expired(now: datetime) -> Session:
+    """A live session, by either cookie: one that ended must be able to log out."""
+    try:
+        return session(now)
+    except NotAuthenticated:
+        return _find(tokens.refresh_claims(), now)
+
+
+def session_if_any(now: datetime) -> Session | None:
+    """The session that a login is about to replace, if the caller sent a live one."""
+    with suppress(NotAuthenticated):
+        return session(now)
+    return None
+
+
+def _find(claims: tokens.Claims, now: datetime) -> Session:
+    """The row decides, on every request: a session ended anywhere is ended here at once."""
+    with current_vault().db.read() as tx:
+        found = sessions.find_session(tx, claims.session_id, claims.account_id, now)
+    if found is None:
+        raise NotAuthenticated("The session has ended. Log in with POST /login.")
+    return found

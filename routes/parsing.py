@@ -1,0 +1,179 @@
+"""Bytes to requests, strictly: what Flask and the json module would let pass is refused here.
+
+Python's ``json`` takes duplicate keys (the last wins), ``NaN``, UTF-16 and nesting until the
+stack overflows. Two parsers that read one message differently are how checks are bypassed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn, TypeVar
+
+from flask import request
+from pydantic import ValidationError
+
+from models import requests
+from models.errors import (
+    BodyTooLarge,
+    FieldProblem,
+    InvalidFields,
+    MalformedRequest,
+    UnsupportedMediaType,
+)
+from models.rows import ValueKind
+from routes.context import current_vault
+
+Body = TypeVar("Body", bound=requests.Request)
+Query = TypeVar("Query", bound=requests.Query)
+_BARE_KINDS: dict[str, ValueKind] = {"text/plain": "text", "application/octet-stream": "bytes"}
+_LONGEST_NUMBER = 40  # digits; no field of ours takes more
+_DRAIN_LIMIT = 16 * 1024 * 1024
+
+
+def parse_query(model: type[Query]) -> Query:
+    """The query string, each parameter at most once."""
+    pairs = list(request.args.items(multi=True))
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise InvalidFields([FieldProblem("?", "each parameter may occur once")])
+    return _validate(model, given, "?")
+
+
+def parse_body(model: type[Body]) -> Body:
+    """The body, as what the call takes: JSON, nothing, or a secret's bare value."""
+    if request.method in {"GET", "HEAD"}:
+        return _validate(model, {}, "#/")
+    data = _read_body(current_vault().settings.MAX_BODY_BYTES)
+    if model is requests.Nothing and not data:
+        return _validate(model, {}, "#/")
+    if issubclass(model, requests.PutSecret) and _is_bare(data):
+        kind = _BARE_KINDS.get(request.mimetype, "bytes")
+        return _validate(model, model.fields_of_bare(data, kind), "#/")
+    _require_json()
+    return _validate(model, parse_json(data), "#/")
+
+
+def parse_json(data: bytes) -> Any:
+    """Strict JSON (RFC 8259, and I-JSON's RFC 7493 on duplicates and numbers).
+
+    Raises MalformedRequest.
+    """
+    try:
+        return json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_bounded,
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedRequest("The body must be JSON in UTF-8.") from error
+    except RecursionError as error:
+        raise MalformedRequest("The JSON is nested too deeply.") from error
+    except ValueError as error:
+        raise MalformedRequest("The body must be valid JSON.") from error
+
+
+def _read_body(limit: int) -> bytes:
+    """All of the body, or an error: never a part of it.
+
+    Under granian and gunicorn Werkzeug cuts a chunked body at its limit without a word, and
+    half a secret would be stored as if whole. So it may read one byte more than the limit,
+    and that byte tells.
+    """
+    if "Transfer-Encoding" in request.headers and "Content-Length" in request.headers:
+        # RFC 9112 section 6.1: the classic of request smuggling.
+        raise MalformedRequest("Send either Content-Length or Transfer-Encoding, not both.")
+    request.max_content_length = limit + 1
+    if (request.content_length or 0) > limit:
+        _drain(request.content_length or 0)
+        raise _too_large(limit)
+    data = request.get_data(cache=False)
+    if len(data) > limit:
+        _drain(_DRAIN_LIMIT)
+        raise _too_large(limit)
+    return data
+
+
+def _drain(announced: int) -> None:
+    """Read on and throw away, within reason: a client that is still sending does not see an
+    answer, only a reset connection."""
+    if announced > _DRAIN_LIMIT:
+        return
+    stream, left = request.environ["wsgi.input"], announced
+    while left > 0 and (chunk := stream.read(min(left, 65536))):
+        left -= len(chunk)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The request body may have at most {limit} bytes.")
+
+
+def _is_bare(data: bytes) -> bool:
+    """A body that is the value itself. Without a Content-Type (``curl -T file``) it is bytes
+    (RFC 9110 section 8.3), unless it is empty: then somebody forgot it."""
+    return request.mimetype in _BARE_KINDS or (not request.mimetype and bool(data))
+
+
+def _require_json() -> None:
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.mimetype != "application/json" or charset not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType(
+            "Send JSON in UTF-8, with the header Content-Type: application/json "
+            "(curl: -H 'Content-Type: application/json')."
+        )
+
+
+def _validate(model: type[Body], given: Any, root: str) -> Body:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidFields(_field_problems(model, error, root)) from None
+
+
+def _field_problems(
+    model: type[requests.Request], error: ValidationError, root: str
+) -> list[FieldProblem]:
+    """Pydantic's findings in our words. A pointer names only fields we know: an unknown
+    field's name, or a key inside `labels`, is a value that the caller sent."""
+    problems = {}
+    for found in error.errors(include_url=False, include_context=False, include_input=False):
+        field = found["loc"][0] if found["loc"] else ""
+        known = isinstance(field, str) and field in model.model_fields
+        if found["type"] == "extra_forbidden":
+            names = ", ".join(model.model_fields) or "none"
+            problems[root] = f"unknown field; this call takes: {names}"
+        elif found["type"] in {"model_type", "model_attributes_type"}:
+            problems[root] = "must be a JSON object"
+        elif found["type"] == "missing":
+            problems[f"{root}{field}"] = "is required"
+        else:
+            problems[f"{root}{field}" if known else root] = str(found["msg"])
+    return [
+        FieldProblem(pointer.rstrip("/") or "#", detail) for pointer, detail in problems.items()
+    ]
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise MalformedRequest("The JSON has an object with a key that occurs twice.")
+    return found
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise MalformedRequest("NaN and Infinity are not JSON.")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise MalformedRequest("The JSON has a number out of range.")
+    return number
+
+
+def _bounded(text: str) -> int:
+    if len(text) > _LONGEST_NUMBER:
+        raise MalformedRequest("The JSON has a number out of range.")
+    return int(text)

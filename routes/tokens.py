@@ -1,0 +1,179 @@
+"""Session tokens (JWT) and the cookies that carry them.
+
+A session is a row; its tokens only name it. Each lists who (``sub``, the account's public id),
+which session (``sid``), which token (``jti``) and what for (``type``), and nothing private:
+anybody can read a JWT.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import flask_jwt_extended as fje
+from flask import Flask, Response, current_app, request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt.exceptions import PyJWTError
+
+from models.errors import CsrfFailed, NotAuthenticated
+from models.rows import Session
+from routes.context import current_vault
+from routes.transport import SAFE_METHODS, cookie_names
+from utils.tokens import new_id
+from utils.vault import Vault
+
+_ISSUER = "secrets-manager"
+_AUDIENCE = "secrets-manager-api"
+_REQUIRED = frozenset({"exp", "iat", "nbf", "jti", "type", "sub", "iss", "aud", "sid", "csrf"})
+_LONGEST = 4096  # bytes; no cookie of ours is longer (ASVS 3.3.5)
+_CONFIGURED_KID = "configured"
+CSRF_HEADER = "X-CSRF-TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says."""
+
+    session_id: str
+    account_id: str
+    token_id: str
+    csrf: str
+
+
+def install(app: Flask, vault: Vault) -> None:
+    """Configure flask-jwt-extended: one algorithm, named keys, issuer and audience."""
+    settings = vault.settings
+    app.config.update(
+        JWT_TOKEN_LOCATION=list(settings.JWT_TOKEN_LOCATION),
+        JWT_COOKIE_CSRF_PROTECT=settings.JWT_COOKIE_CSRF_PROTECT,
+        JWT_ALGORITHM="HS256",
+        JWT_DECODE_ALGORITHMS=["HS256"],
+        JWT_ENCODE_ISSUER=_ISSUER,
+        JWT_DECODE_ISSUER=_ISSUER,
+        JWT_ENCODE_AUDIENCE=_AUDIENCE,
+        JWT_DECODE_AUDIENCE=_AUDIENCE,
+    )
+    manager = fje.JWTManager(app)
+    signing_kid, keys = _signing_keys(vault)
+
+    @manager.encode_key_loader
+    def _encode_key(_identity: str) -> str:
+        return keys[signing_kid]
+
+    @manager.decode_key_loader
+    def _decode_key(header: dict[str, Any], payload: dict[str, Any]) -> str:
+        """Only keys of our own, by name. What the library would assume is required here:
+        it takes a token without ``type`` for an access token, and one without ``exp``."""
+        kid = header.get("kid")
+        if not isinstance(kid, str) or kid not in keys or not payload.keys() >= _REQUIRED:
+            raise _refused()
+        return keys[kid]
+
+    app.extensions["secrets-manager-kid"] = signing_kid
+
+
+def set_cookies(response: Response, session: Session, now: datetime) -> None:
+    """Give the client a new access and a new refresh token for *session*."""
+    settings = current_vault().settings
+    names, csrf = cookie_names(), new_id()
+    access_ends = min(now + settings.ACCESS_TOKEN_LIFETIME, session.expires_at)
+    claims = {"sid": session.id, "csrf": csrf, "iat": now, "nbf": now}
+    headers = {"kid": current_app.extensions["secrets-manager-kid"]}
+    access = fje.create_access_token(
+        session.account.public_id,
+        additional_claims={**claims, "jti": new_id(), "exp": access_ends},
+        additional_headers=headers,
+    )
+    refresh = fje.create_refresh_token(
+        session.account.public_id,
+        additional_claims={**claims, "jti": session.refresh_id, "exp": session.idle_expires_at},
+        additional_headers=headers,
+    )
+    until_access_ends = int((access_ends - now).total_seconds())
+    until_idle = int((session.idle_expires_at - now).total_seconds())
+    _set(response, names.access, access, until_access_ends)
+    _set(response, names.refresh, refresh, until_idle)
+    if settings.JWT_COOKIE_CSRF_PROTECT:
+        # The one cookie that scripts may read: that they can, and a foreign page can't, is the
+        # whole protection.
+        _set(response, names.csrf, csrf, until_idle, http_only=False)
+
+
+def clear_cookies(response: Response) -> None:
+    """Take the cookies back, with the attributes they were set with."""
+    names = cookie_names()
+    for name in (names.access, names.refresh, names.csrf):
+        _set(response, name, "", 0, http_only=name != names.csrf)
+
+
+def access_claims() -> Claims:
+    """The claims of this request's access cookie. Raises NotAuthenticated or CsrfFailed."""
+    return _claims(cookie_names().access, "access")
+
+
+def refresh_claims() -> Claims:
+    """The claims of this request's refresh cookie. Raises NotAuthenticated or CsrfFailed."""
+    return _claims(cookie_names().refresh, "refresh")
+
+
+def _claims(cookie: str, kind: str) -> Claims:
+    encoded = request.cookies.get(cookie)
+    if not encoded or len(encoded) > _LONGEST:
+        raise _refused()
+    try:
+        token = fje.decode_token(encoded)
+    except (PyJWTError, JWTExtendedException, ValueError, TypeError, RecursionError) as error:
+        # All that a forged token can provoke; deep JSON in it is a RecursionError. One
+        # answer for everything: the reason would only help whoever forged it.
+        raise _refused() from error
+    if token["type"] != kind:
+        raise _refused()
+    claims = Claims(*(_text(token[name]) for name in ("sid", "sub", "jti", "csrf")))
+    _check_csrf(claims)
+    return claims
+
+
+def _text(claim: object) -> str:
+    if not isinstance(claim, str):
+        raise _refused()
+    return claim
+
+
+def _check_csrf(claims: Claims) -> None:
+    """Double submit: the header must repeat what the token holds."""
+    if not current_vault().settings.JWT_COOKIE_CSRF_PROTECT or request.method in SAFE_METHODS:
+        return
+    sent = request.headers.get(CSRF_HEADER, "")
+    if not hmac.compare_digest(sent.encode(), claims.csrf.encode()):
+        raise CsrfFailed(
+            f"Send the value of the cookie {cookie_names().csrf} in the header {CSRF_HEADER}."
+        )
+
+
+def _set(
+    response: Response, name: str, value: str, max_age: int, *, http_only: bool = True
+) -> None:
+    """Not the library's set_access_cookies: its names and Secure flag are one per application,
+    and ours depend on how this request came in."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age,
+        path="/",
+        secure=cookie_names().secure,
+        httponly=http_only,
+        samesite="Strict",
+    )
+
+
+def _signing_keys(vault: Vault) -> tuple[str, dict[str, str]]:
+    if vault.settings.JWT_SECRET_KEY:
+        return _CONFIGURED_KID, {_CONFIGURED_KID: vault.settings.JWT_SECRET_KEY}
+    keys = {kid: key.decode() for kid, key in vault.keys.signing.items()}
+    return vault.keys.signing_kid, keys
+
+
+def _refused() -> NotAuthenticated:
+    return NotAuthenticated("Log in with POST /login (or POST /refresh) and send its cookies.")
