@@ -109,8 +109,8 @@ def _version(folder: Path) -> list[int]:
 def _usable(folder: Path) -> bool:
     """Tell whether the user who will have to run them can run both programs.
 
-    ``pg_config`` also comes with the client library alone, and a folder below /root is closed to
-    everybody else.
+    ``pg_config`` also comes with the client library alone, and what lies in root's home is
+    closed to everybody else.
     """
     account = _account()
     return account is not None and all(
@@ -322,10 +322,17 @@ class PostgresServer:
         return (self.directory / "log").read_text(errors="replace")[-2_000:]
 
     def create_database(self, name: str) -> str:
-        """Create an empty database and return its URL."""
+        """Create an empty database and return its URL. It takes 0.05 s to 0.2 s."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
+
+    def drop_database(self, name: str) -> None:
+        """Give back its 10 MB, also while somebody is still connected."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
 
     def stop(self) -> None:
         """Shut down in order, ending every connection; the data stays for :meth:`start`."""
