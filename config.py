@@ -133,6 +133,11 @@ class Settings(BaseModel):
         default=timedelta(days=30), description="How long a deleted secret can be restored."
     )
 
+    KEY_MAX_AGE: Duration = Field(
+        default=timedelta(days=30),
+        description="rotate_keys.py, run without arguments, replaces keys older than this.",
+    )
+
     # --- transport -------------------------------------------------------------------------
 
     ALLOW_PLAIN_HTTP: bool = Field(

@@ -1,1 +1,303 @@
-"""Rotate the keys. Written next."""
+#!/usr/bin/env python3
+"""Rotate encryption keys: run by cron, beside a live server, as often as you like.
+
+Without arguments: users whose key is older than KEY_MAX_AGE get a new one, every ciphertext under
+a retired key is re-encrypted (old versions and deleted secrets too), and keys that nothing
+needs any more are destroyed. Settings are the server's (config.py, SECRETS_... variables).
+
+Exit status: 0 done; 1 something could not be done (it says what); 2 wrong usage or
+configuration; 75 another rotation is running (cron will come again).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+import config
+from models.errors import ConfigurationError, RotationRunning, SecretsManagerError, TryLater
+from models.names import parse_username
+from models.rows import Fault, Report, UserId
+from models.times import rfc3339, utcnow
+from utils.console import Output
+from utils.crypto import MasterKeys
+from utils.db import Database
+from utils.rotation import DEFAULT_BATCH, Rotator, owners_due, patiently
+from utils.status import read_status
+from utils.store import ciphertexts, keys, runs
+from utils.vault import open_store
+from utils.verify import verify
+
+DONE, INCOMPLETE, USAGE, RUNNING = 0, 1, 2, 75
+_LARGEST_BATCH = 10_000
+
+
+class Interrupted(Exception):
+    """SIGTERM or Ctrl-C: stop after what is already committed."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; its exit status."""
+    options = _options(arguments)
+    out = Output(as_json=options.json, quiet=options.quiet)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        settings = config.load(os.environ)
+        db, master = open_store(settings, utcnow())
+        return Command(options, settings, db, master, out).run()
+    except ConfigurationError as error:
+        return out.failure(USAGE, str(error))
+    except RotationRunning as error:
+        return out.failure(RUNNING, str(error))
+    except TryLater as error:
+        return out.failure(INCOMPLETE, f"{error} What was committed stays; run it again.")
+    except (Interrupted, KeyboardInterrupt):
+        return out.failure(
+            INCOMPLETE, "Interrupted. What was committed stays; the next run does the rest."
+        )
+
+
+@dataclass(frozen=True)
+class Command:
+    """One invocation: what was asked, and what it works with."""
+
+    options: argparse.Namespace
+    settings: config.Settings
+    db: Database
+    master: MasterKeys
+    out: Output
+
+    def run(self) -> int:
+        """Do what was asked; the exit status."""
+        owners = _owners(self.db, self.options.user)
+        if self.options.verify:
+            return self._verify()
+        if self.options.status:
+            return self._status()
+        now = utcnow()
+        cutoff = _cutoff(self.options, self.settings, now)
+        if self.options.dry_run:
+            return self._dry_run(owners, cutoff)
+        return self._rotate(owners, cutoff, now)
+
+    def _rotate(
+        self, owners: frozenset[UserId] | None, cutoff: datetime | None, now: datetime
+    ) -> int:
+        rotator = Rotator(self.db, self.master, now, owners, self.options.batch_size)
+        report = rotator.report
+        with self.db.rotation_lock(), _recorded(self.db, report, now):
+            if cutoff is not None:
+                rotator.switch(cutoff)
+            with self.out.progress("re-encrypting", self._count_stale(owners)) as step:
+                rotator.sweep(step)
+            rotator.destroy()
+            if report.destroyed and not self.db.scrub():
+                report.faults.append(
+                    Fault("database", "is in use: old ciphertext stays in its log until next time")
+                )
+        self.out.faults(report.faults)
+        self.out.summary(
+            f"{report.switched} new keys, {report.reencrypted} re-encrypted, "
+            f"{report.destroyed} keys destroyed, {len(report.faults)} faults",
+            {
+                "switched": report.switched,
+                "reencrypted": report.reencrypted,
+                "destroyed": report.destroyed,
+            },
+        )
+        return INCOMPLETE if report.faults else DONE
+
+    def _dry_run(self, owners: frozenset[UserId] | None, cutoff: datetime | None) -> int:
+        """Count what a run would do. A new key makes all of its owner's ciphertexts stale."""
+        due: set[UserId] = set()
+        if cutoff is not None:
+            due = {owner for batch in owners_due(self.db, cutoff) for owner in batch}
+        if owners is not None:
+            due &= owners
+        with self.db.read() as tx:
+            counts = ciphertexts.counts_by_owner(tx)
+            drained = sum(key.drained for key in keys.retired_keys(tx, owners))
+        moving = sum(
+            count
+            for (owner, state), count in counts.items()
+            if (owners is None or owner in owners) and (state == "retired" or owner in due)
+        )
+        self.out.summary(
+            f"dry run: would make {len(due)} new keys, re-encrypt {moving} ciphertexts and "
+            f"destroy {drained} keys that are drained already",
+            {"dry_run": True, "switched": len(due), "reencrypted": moving, "drained": drained},
+        )
+        return DONE
+
+    def _verify(self) -> int:
+        with self.db.read() as tx:
+            total = sum(ciphertexts.counts_by_owner(tx).values())
+        with self.out.progress("verifying", total) as step:
+            found = verify(self.db, self.master, step)
+        self.out.faults(found.faults)
+        self.out.summary(
+            f"{found.keys} keys and {found.ciphertexts} ciphertexts checked, "
+            f"{len(found.faults)} faults",
+            {"keys": found.keys, "ciphertexts": found.ciphertexts},
+        )
+        return INCOMPLETE if found.faults else DONE
+
+    def _status(self) -> int:
+        names = self.options.user and {name.lower() for name in self.options.user}
+        status = read_status(self.db, names)
+        self.out.table(
+            ("user", "key", "state", "created", "ciphertexts"),
+            [
+                (k.owner, k.public_id, k.state, rfc3339(k.created_at), str(k.ciphertexts_remaining))
+                for k in status.keys
+            ],
+        )
+        run = status.last_run
+        oldest = None if status.oldest_stale_at is None else rfc3339(status.oldest_stale_at)
+        last = "never" if run is None else f"{rfc3339(run.started_at)} {run.outcome}"
+        self.out.summary(
+            f"{len(status.keys)} keys, {status.destroyed} destroyed, {status.stale} stale "
+            f"ciphertexts, oldest stale: {oldest or 'none'}, last run: {last}",
+            {
+                "keys": [_jsonable(asdict(key)) for key in status.keys],
+                "destroyed": status.destroyed,
+                "stale": status.stale,
+                "oldest_stale": oldest,
+                "last_run": None if run is None else _jsonable(asdict(run)),
+            },
+        )
+        return DONE
+
+    def _count_stale(self, owners: frozenset[UserId] | None) -> int:
+        with self.db.read() as tx:
+            counts = ciphertexts.counts_by_owner(tx)
+        return sum(
+            count
+            for (owner, state), count in counts.items()
+            if state == "retired" and (owners is None or owner in owners)
+        )
+
+
+def _cutoff(
+    options: argparse.Namespace, settings: config.Settings, now: datetime
+) -> datetime | None:
+    """Keys made by this time are replaced; None: none is."""
+    if options.sweep_only:
+        return None
+    if options.older_than is not None:
+        age: timedelta = options.older_than
+        return now - age
+    if options.all or options.user:
+        return now
+    return now - settings.KEY_MAX_AGE
+
+
+def _owners(db: Database, names: list[str] | None) -> frozenset[UserId] | None:
+    """The accounts named on the command line. Raises ConfigurationError for one that isn't."""
+    if not names:
+        return None
+    found = set()
+    with db.read() as tx:
+        for name in names:
+            username = parse_username(name)
+            owner = None if username is None else keys.find_owner(tx, username)
+            if owner is None:
+                raise ConfigurationError(f"There is no user {name!r}.")
+            found.add(owner)
+    return frozenset(found)
+
+
+@contextmanager
+def _recorded(db: Database, report: Report, now: datetime) -> Iterator[None]:
+    """Write down that a rotation runs and how it ended, also when it fails."""
+
+    def begin() -> int:
+        with db.write() as tx:
+            return runs.begin(tx, now)
+
+    def finish(outcome: runs.Outcome) -> int:
+        with db.write() as tx:
+            return runs.finish(tx, number, outcome, utcnow(), report)
+
+    number = patiently(begin)
+    try:
+        yield
+    except BaseException as error:
+        failed = isinstance(error, SecretsManagerError)
+        with suppress(TryLater):  # the first error is the one to tell
+            finish("incomplete" if failed else "interrupted")
+        raise
+    patiently(lambda: finish("incomplete" if report.faults else "done"))
+
+
+def _jsonable(facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: rfc3339(value) if isinstance(value, datetime) else value
+        for name, value in facts.items()
+    }
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise Interrupted
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Rotate encryption keys. Without options: replace keys older than KEY_MAX_AGE, "
+        "re-encrypt everything stale, destroy what nothing needs.",
+        epilog="Exit status: 0 done, 1 something could not be done, 2 usage or configuration, "
+        "75 another rotation is running.",
+        allow_abbrev=False,
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--all", action="store_true", help="new keys for all users, now")
+    what.add_argument("--older-than", type=_age, metavar="30d", help="new keys for keys this old")
+    what.add_argument("--sweep-only", action="store_true", help="no new keys, only re-encrypt")
+    what.add_argument("--status", action="store_true", help="show keys and what is stale")
+    what.add_argument("--verify", action="store_true", help="open everything, change nothing")
+    parser.add_argument(
+        "--user", action="append", metavar="NAME", help="only this user (may be repeated)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    parser.add_argument(
+        "--batch-size", type=_batch_size, default=DEFAULT_BATCH, metavar="N", help="1 to 10000"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a line")
+    parser.add_argument("--quiet", action="store_true", help="print only what is wrong")
+    return parser
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.user and (options.all or options.verify):
+        parser.error("--user cannot be combined with --all or --verify")
+    if options.dry_run and (options.status or options.verify):
+        parser.error("--dry-run says what a rotation would do: not with --status or --verify")
+    return options
+
+
+def _age(text: str) -> timedelta:
+    try:
+        age = config.parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    assert isinstance(age, timedelta)  # noqa: S101 - of a str it makes nothing else
+    return age
+
+
+def _batch_size(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _LARGEST_BATCH:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {_LARGEST_BATCH}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

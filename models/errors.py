@@ -41,8 +41,12 @@ class BodyTooLarge(SecretsManagerError):
     """A request body, or a secret's value, is over its limit."""
 
 
+class LengthRequired(SecretsManagerError):
+    """A body whose end nothing announces, where a cut one would look whole."""
+
+
 class UnsupportedMediaType(SecretsManagerError):
-    """A Content-Type that this call does not take."""
+    """A Content-Type, charset or Content-Encoding that this call does not take."""
 
 
 class NotAcceptable(SecretsManagerError):
@@ -106,6 +110,10 @@ class DatabaseUnavailable(TryLater):
     """The database does not answer, is read-only, or its disk is full."""
 
     retry_after_seconds = 5
+
+
+class RotationRunning(TryLater):
+    """Another rotation holds the lock."""
 
 
 class HashingSaturated(TryLater):

@@ -310,3 +310,10 @@ def _cursor(text: str) -> str:
     if name is None or cursor_after(name) != text:
         raise _refuse("cursor", "must be the `next_cursor` of a page, unchanged")
     return text
+
+
+class ListKeys(Query):
+    """``GET /keys``."""
+
+    limit: Annotated[Number, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{22}\z")] | None = None

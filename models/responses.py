@@ -120,3 +120,33 @@ class Health(Response):
     """``GET /healthz``, ``GET /readyz``."""
 
     status: Literal["ok"] = "ok"
+
+
+class Key(Response):
+    """One of my keys, as ``GET /keys`` tells of it for ever."""
+
+    id: str
+    state: rows.KeyState
+    created_at: Moment
+    retired_at: Moment | None
+    destroyed_at: Moment | None
+    ciphertexts_remaining: int
+
+    @classmethod
+    def of(cls, key: rows.KeyInfo) -> Key:
+        """Shape a key's metadata for its owner."""
+        return cls(
+            id=key.public_id,
+            state=key.state,
+            created_at=key.created_at,
+            retired_at=key.retired_at,
+            destroyed_at=key.destroyed_at,
+            ciphertexts_remaining=key.ciphertexts_remaining,
+        )
+
+
+class KeyList(Response):
+    """``GET /keys``."""
+
+    keys: list[Key]
+    next_cursor: str | None

@@ -34,4 +34,6 @@ def maybe_from_microseconds(microseconds: int | None) -> datetime | None:
 
 def rfc3339(moment: datetime) -> str:
     """``2026-11-24T02:07:00.000000Z`` (RFC 3339, always UTC, always microseconds)."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: glibc's %Y writes the year 1 as "1".
+    text = moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
+    return text.removesuffix("+00:00") + "Z"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 from flask import request
@@ -18,6 +20,7 @@ from models.errors import (
     BodyTooLarge,
     FieldProblem,
     InvalidFields,
+    LengthRequired,
     MalformedRequest,
     UnsupportedMediaType,
 )
@@ -48,7 +51,10 @@ def parse_body(model: type[Body]) -> Body:
     if model is requests.Nothing and not data:
         return _validate(model, {}, "#/")
     if issubclass(model, requests.PutSecret) and _is_bare(data):
+        _require_length()
         kind = _BARE_KINDS.get(request.mimetype, "bytes")
+        if kind == "text" and not _is_utf8():
+            raise UnsupportedMediaType("Send text/plain in UTF-8.")
         return _validate(model, model.fields_of_bare(data, kind), "#/")
     _require_json()
     return _validate(model, parse_json(data), "#/")
@@ -80,11 +86,9 @@ def _read_body(limit: int) -> bytes:
 
     Under granian and gunicorn Werkzeug cuts a chunked body at its limit without a word, and
     half a secret would be stored as if whole. So it may read one byte more than the limit,
-    and that byte tells.
+    and that byte tells. When the client goes away, granian ends the stream as if all had come.
     """
-    if "Transfer-Encoding" in request.headers and "Content-Length" in request.headers:
-        # RFC 9112 section 6.1: the classic of request smuggling.
-        raise MalformedRequest("Send either Content-Length or Transfer-Encoding, not both.")
+    _refuse_unclear_framing()
     request.max_content_length = limit + 1
     if (request.content_length or 0) > limit:
         _drain(request.content_length or 0)
@@ -93,7 +97,35 @@ def _read_body(limit: int) -> bytes:
     if len(data) > limit:
         _drain(_DRAIN_LIMIT)
         raise _too_large(limit)
+    if len(data) < (request.content_length or 0):
+        raise MalformedRequest("The body is shorter than its Content-Length.")
     return data
+
+
+def _refuse_unclear_framing() -> None:
+    """Each of these would make us keep something else than what was sent: Werkzeug takes a
+    Content-Length that is no number for 0, and another coding than chunked for no body.
+    """
+    length = request.headers.get("Content-Length")
+    coding = request.headers.get("Transfer-Encoding")
+    if length and coding is not None:
+        # RFC 9112 section 6.1: the classic of request smuggling.
+        raise MalformedRequest("Send either Content-Length or Transfer-Encoding, not both.")
+    if length and not re.fullmatch(r"[0-9]{1,19}", length):
+        raise MalformedRequest("Content-Length must be a number of bytes.")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise MalformedRequest("The only Transfer-Encoding that is understood is chunked.")
+    if "Content-Range" in request.headers:  # RFC 9110 section 14.5
+        raise MalformedRequest("Send the whole value: Content-Range is not supported.")
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("Send the body without a Content-Encoding.")
+
+
+def _require_length() -> None:
+    """JSON has an end of its own; a bare value that comes chunked ends where the client went away,
+    and granian does not tell that from a last chunk."""
+    if request.content_length is None:
+        raise LengthRequired("Send a bare value with Content-Length, or send it as JSON.")
 
 
 def _drain(announced: int) -> None:
@@ -102,8 +134,9 @@ def _drain(announced: int) -> None:
     if announced > _DRAIN_LIMIT:
         return
     stream, left = request.environ["wsgi.input"], announced
-    while left > 0 and (chunk := stream.read(min(left, 65536))):
-        left -= len(chunk)
+    with suppress(OSError):  # the client went away, or its chunks are broken
+        while left > 0 and (chunk := stream.read(min(left, 65536))):
+            left -= len(chunk)
 
 
 def _too_large(limit: int) -> BodyTooLarge:
@@ -116,9 +149,12 @@ def _is_bare(data: bytes) -> bool:
     return request.mimetype in _BARE_KINDS or (not request.mimetype and bool(data))
 
 
+def _is_utf8() -> bool:
+    return request.mimetype_params.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
+
+
 def _require_json() -> None:
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if request.mimetype != "application/json" or charset not in {"utf-8", "utf8"}:
+    if request.mimetype != "application/json" or not _is_utf8():
         raise UnsupportedMediaType(
             "Send JSON in UTF-8, with the header Content-Type: application/json "
             "(curl: -H 'Content-Type: application/json')."

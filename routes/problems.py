@@ -44,6 +44,7 @@ KINDS: dict[type[Exception], Kind] = {
     errors.NotFound: Kind(404, "not-found", "No such thing, or not yours"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "No acceptable representation"),
     errors.AlreadyExists: Kind(409, "already-exists", "The name is taken"),
+    errors.LengthRequired: Kind(411, "length-required", "Content-Length is needed"),
     errors.PreconditionFailed: Kind(412, "precondition-failed", "A precondition does not hold"),
     errors.BodyTooLarge: Kind(413, "too-large", "Too large"),
     errors.UnsupportedMediaType: Kind(415, "unsupported-media-type", "Wrong Content-Type"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from models.rows import SecretName
 from routes import guard
 from routes.context import current_vault
 from routes.endpoint import JSON, Call, answer, endpoint
+from utils.rotation import reencrypt_in_passing
 from utils.store import secrets
 
 bp = Blueprint("secrets", __name__)
@@ -23,6 +25,7 @@ _TEXT, _BYTES = "text/plain", "application/octet-stream"
 # A strong ETag tells representations apart (RFC 9110 section 8.8.3.1): the bare value is
 # another one than the JSON.
 _BARE_SUFFIX = "-bare"
+_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')  # RFC 9110 section 8.8.3
 
 
 @bp.post("/secrets")
@@ -68,7 +71,13 @@ def read_secret(call: Call[requests.Nothing, requests.ReadSecret], name: str) ->
             call.query.version,
             call.now,
         )
-    return _represent(secret, call.accepts)
+    response = _represent(secret, call.accepts)
+    if secret.stale:
+        # After the answer is sent: moving it to the current key must not delay the read.
+        response.call_on_close(
+            lambda: reencrypt_in_passing(vault.db, vault.master, secret.info.id, secret.version)
+        )
+    return response
 
 
 @bp.put("/secrets/<secret_name:name>")
@@ -162,15 +171,20 @@ def _conditions() -> Conditions:
 
 
 def _tags(header: Literal["If-Match", "If-None-Match"]) -> Tags | None:
-    """The entity tags of a header. Raises MalformedRequest for one that names none:
-    taking it for absent would turn a compare-and-set into an overwrite."""
-    if header not in request.headers:
+    """The entity tags of a header, or None without one.
+
+    Raises MalformedRequest, more readily than Werkzeug's parser: what it makes of an unclosed
+    quote, or of a * among tags, turns a compare-and-set into an overwrite.
+    """
+    text = request.headers.get(header)
+    if text is None:
         return None
-    parsed = request.if_match if header == "If-Match" else request.if_none_match
-    if parsed.star_tag:
+    if text.strip() == "*":
         return "*"
-    # If-Match compares strongly: a weak tag never matches (RFC 9110 section 13.1.1).
-    tags = set(parsed.as_set(include_weak=header == "If-None-Match"))
-    if not tags and not parsed.as_set(include_weak=True):
+    found = _ENTITY_TAG.findall(text)
+    if not found or _ENTITY_TAG.sub("", text).strip(" \t,"):
         raise MalformedRequest(f'{header} must be * or a list of quoted tags: "abc".')
-    return frozenset(tag.removesuffix(_BARE_SUFFIX) for tag in tags)
+    # If-Match compares strongly: a weak tag never matches (RFC 9110 section 13.1.1).
+    return frozenset(
+        tag.removesuffix(_BARE_SUFFIX) for weak, tag in found if not weak or header != "If-Match"
+    )

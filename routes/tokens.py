@@ -119,11 +119,12 @@ def refresh_claims() -> Claims:
 
 
 def _claims(cookie: str, kind: str) -> Claims:
-    encoded = request.cookies.get(cookie)
-    if not encoded or len(encoded) > _LONGEST:
+    sent = request.cookies.getlist(cookie)
+    # Two of one name: somebody planted one, and which is whose cannot be told.
+    if len(sent) != 1 or len(sent[0]) > _LONGEST:
         raise _refused()
     try:
-        token = fje.decode_token(encoded)
+        token = fje.decode_token(sent[0])
     except (PyJWTError, JWTExtendedException, ValueError, TypeError, RecursionError) as error:
         # All that a forged token can provoke; deep JSON in it is a RecursionError. One
         # answer for everything: the reason would only help whoever forged it.

@@ -116,7 +116,7 @@ def _is_loopback(address: str | None) -> bool:
 
 def _is_loopback_host(host: str) -> bool:
     """A page on evil.example whose name resolves to 127.0.0.1 sends its own name as Host."""
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    name = (host.rsplit(":", 1)[0] if not host.endswith("]") else host).lower()
     return name == "localhost" or _is_loopback(name.strip("[]"))
 
 
@@ -176,6 +176,8 @@ class _ForwardedHeaders:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return False
+        # A socket that listens on :: shows an IPv4 client as ::ffff:192.0.2.1.
+        parsed = getattr(parsed, "ipv4_mapped", None) or parsed
         return any(parsed in network for network in self._trusted)
 
 

@@ -15,9 +15,11 @@ that somebody copied to another row does not open there.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
+from typing import NewType
 
 from cryptography.fernet import Fernet, InvalidToken
 
@@ -25,14 +27,18 @@ from models.errors import ConfigurationError, MissingMasterKey, Undecryptable
 from models.rows import (
     Ciphertext,
     KeyId,
+    KeyMaterial,
     SecretId,
     SystemKey,
     UserId,
-    UserKey,
     Value,
     ValueKind,
     WrappedKey,
 )
+
+# Opens one user's secrets; never stored. Ready to use rather than bytes: parsing a key costs
+# a tenth of a decryption, and a Fernet object does not print what it holds.
+UserKey = NewType("UserKey", Fernet)
 
 _KIND_MARKS: dict[ValueKind, bytes] = {"text": b"t", "bytes": b"b"}
 _KINDS_BY_MARK: dict[bytes, ValueKind] = {mark: kind for kind, mark in _KIND_MARKS.items()}
@@ -50,15 +56,7 @@ class MasterKeys:
     def __init__(self, keys: Iterable[str]) -> None:
         self._by_fingerprint: dict[str, Fernet] = {}
         for key in keys:
-            try:
-                fernet = Fernet(key)
-            except ValueError as error:
-                raise ConfigurationError(
-                    "A master key is not 32 bytes in URL-safe base64. Make one with: "
-                    "python -c 'from cryptography.fernet import Fernet; "
-                    "print(Fernet.generate_key().decode())'"
-                ) from error
-            self._by_fingerprint[fingerprint(key)] = fernet
+            self._by_fingerprint[fingerprint(key)] = _fernet(key)
         if not self._by_fingerprint:
             raise ConfigurationError("No master key is configured: set SECRETS_MASTER_KEYS.")
         self.current = next(iter(self._by_fingerprint))
@@ -71,13 +69,13 @@ class MasterKeys:
         """Fingerprints of all configured master keys, the current one first."""
         return tuple(self._by_fingerprint)
 
-    def wrap_user_key(self, key: UserKey, owner: UserId, key_id: KeyId) -> WrappedKey:
+    def wrap_user_key(self, key: KeyMaterial, owner: UserId, key_id: KeyId) -> WrappedKey:
         """Seal *key* for its row under the current master key."""
         return self._wrap(key, _user_key_place(owner, key_id))
 
     def unwrap_user_key(self, wrapped: WrappedKey, owner: UserId, key_id: KeyId) -> UserKey:
         """Open a user key. Raises MissingMasterKey or Undecryptable."""
-        return UserKey(self._unwrap(wrapped, _user_key_place(owner, key_id)))
+        return UserKey(Fernet(self._unwrap(wrapped, _user_key_place(owner, key_id))))
 
     def wrap_system_key(self, key: SystemKey, purpose: str, number: int) -> WrappedKey:
         """Seal a system key for its row under the current master key."""
@@ -98,6 +96,21 @@ class MasterKeys:
         return _open(fernet, wrapped.sealed, place)
 
 
+def _fernet(master_key: str) -> Fernet:
+    """Takes a key in its one canonical spelling. Fernet's decoder skips what it doesn't know and
+    stops at the padding: two keys run together would pass for the first of them, under a
+    fingerprint that nothing in the database has. Raises ConfigurationError."""
+    try:
+        if base64.urlsafe_b64encode(base64.urlsafe_b64decode(master_key)).decode() == master_key:
+            return Fernet(master_key)
+    except ValueError:  # not base64, or not 32 bytes; its text could quote the key
+        pass
+    raise ConfigurationError(
+        "A master key is not 32 bytes in URL-safe base64. Make one with: "
+        "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+    )
+
+
 def missing_master_key_sentence(fingerprints: Iterable[str]) -> str:
     """The one line an operator reads when keys are wrapped under a master key not given here."""
     wanted = ", ".join(sorted(fingerprints))
@@ -116,15 +129,15 @@ def fingerprint(master_key: str) -> str:
     return hmac.new(master_key.encode(), b"master key fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
-def generate_user_key() -> UserKey:
+def generate_user_key() -> KeyMaterial:
     """A new random user key (from os.urandom)."""
-    return UserKey(Fernet.generate_key())
+    return KeyMaterial(Fernet.generate_key())
 
 
 def seal(key: UserKey, value: Value, owner: UserId, secret: SecretId, version: int) -> Ciphertext:
     """Encrypt *value* for one version row. It opens in no other."""
     plaintext = _value_place(owner, secret, version) + _KIND_MARKS[value.kind] + value.data
-    return Ciphertext(Fernet(key).encrypt(plaintext).decode())
+    return Ciphertext(key.encrypt(plaintext).decode())
 
 
 def unseal(
@@ -135,14 +148,38 @@ def unseal(
     Raises Undecryptable when it was changed, moved from another row, or sealed under
     another key; which of these cannot be told apart, nor should it be.
     """
-    opened = _open(Fernet(key), ciphertext, _value_place(owner, secret, version))
+    opened = _open(key, ciphertext, _value_place(owner, secret, version))
     kind = _KINDS_BY_MARK.get(opened[:1])
     if kind is None:
         raise Undecryptable("A ciphertext opened to something that is not a value.")
     return Value(opened[1:], kind)
 
 
+def reseal(
+    old: UserKey,
+    new: UserKey,
+    ciphertext: Ciphertext,
+    owner: UserId,
+    secret: SecretId,
+    version: int,
+) -> Ciphertext:
+    """The same value, in the same place, under another key; proven to open before it is returned.
+
+    Raises Undecryptable.
+    """
+    plaintext = _decrypt_in_place(old, ciphertext, _value_place(owner, secret, version))
+    renewed = new.encrypt(plaintext)
+    if new.decrypt(renewed) != plaintext:
+        raise Undecryptable("A value did not survive its re-encryption.")
+    return Ciphertext(renewed.decode())
+
+
 def _open(fernet: Fernet, sealed: str, place: bytes) -> bytes:
+    """What was sealed for *place*, without the place."""
+    return _decrypt_in_place(fernet, sealed, place)[len(place) :]
+
+
+def _decrypt_in_place(fernet: Fernet, sealed: str, place: bytes) -> bytes:
     """Decrypt, then insist on the place.
 
     The comparison need not take constant time: by now the MAC is verified, and a place
@@ -154,7 +191,7 @@ def _open(fernet: Fernet, sealed: str, place: bytes) -> bytes:
         raise Undecryptable("A ciphertext does not open with its key.") from error
     if not plaintext.startswith(place):
         raise Undecryptable("A ciphertext belongs to another row.")
-    return plaintext[len(place) :]
+    return plaintext
 
 
 # Places. Fixed words and decimal numbers, ended by a newline: no place is the beginning of

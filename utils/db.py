@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.errors import ConfigurationError
+from models.rows import Fault
 
 Row = tuple[Any, ...]
 
@@ -108,12 +109,31 @@ class Database(ABC):
         """A transaction that only reads. It sees one state and never waits for a writer."""
 
     @abstractmethod
-    def write(self) -> AbstractContextManager[Tx]:
+    def write(self, *, wait: bool = True) -> AbstractContextManager[Tx]:
         """A transaction that commits at its end, and rolls back on any exception.
 
+        Without *wait*, a lock that is not free raises DatabaseBusy at once.
         Raises DatabaseBusy, DatabaseUnavailable or IntegrityViolation; whichever it is,
         nothing was changed.
         """
+
+    @abstractmethod
+    def rotation_lock(self) -> AbstractContextManager[None]:
+        """Held while a rotation runs, and released when its process ends, however it ends.
+
+        Raises RotationRunning. For economy only: two rotations at once are safe.
+        """
+
+    @abstractmethod
+    def scrub(self) -> bool:
+        """After keys were destroyed: leave no deleted content in the database's files.
+
+        False if that could not be completed because the database is in use.
+        """
+
+    @abstractmethod
+    def check(self) -> list[Fault]:
+        """What the engine itself finds wrong with the stored data. Changes nothing."""
 
     @abstractmethod
     def close(self) -> None:

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 
 import bcrypt
 
-from models.errors import FieldProblem, HashingSaturated, InvalidFields
+from models.errors import FieldProblem, HashingSaturated, InvalidFields, Undecryptable
 from models.rows import PasswordHash, SystemKey, Username
 
 _BCRYPT_ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -51,9 +51,15 @@ class PasswordHasher:
         return PasswordHash(salted.decode())
 
     def verify(self, password: str, account_id: str, expected: PasswordHash) -> bool:
-        """Whether *password* is the one that *expected* was made from. Raises HashingSaturated."""
-        with self._slot():
-            return bcrypt.checkpw(self._prehash(password, account_id), expected.encode())
+        """Whether *password* is the one that *expected* was made from.
+
+        Raises HashingSaturated, or Undecryptable for what is stored but is no hash.
+        """
+        try:
+            with self._slot():
+                return bcrypt.checkpw(self._prehash(password, account_id), expected.encode())
+        except ValueError as error:
+            raise Undecryptable("A stored password hash is damaged.") from error
 
     def verify_nobody(self, password: str) -> bool:
         """Do the work of :meth:`verify` for an account that isn't there. Always False.

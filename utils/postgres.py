@@ -11,9 +11,16 @@ import psycopg
 from psycopg import errors as pg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from models.errors import DatabaseBusy, DatabaseUnavailable, IntegrityViolation
+from models.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    IntegrityViolation,
+    RotationRunning,
+)
+from models.rows import Fault
 from utils.db import POSTGRESQL, Database, Row, Tx
 
+_ROTATION = 7_403_801_996_021_534  # names the rotation among advisory locks
 _BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure, pg.QueryCanceled)
 
 
@@ -38,9 +45,11 @@ class PostgresDatabase(Database):
             yield tx
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self, *, wait: bool = True) -> Iterator[Tx]:
         """See :meth:`Database.write`."""
         with self._transaction() as tx:
+            if not wait:
+                tx.run("SET LOCAL lock_timeout = '1ms'")  # 0 would mean: wait for ever
             yield tx
 
     @contextmanager
@@ -71,6 +80,29 @@ class PostgresDatabase(Database):
                     open=True,
                 )
             return self._pool
+
+    @contextmanager
+    def rotation_lock(self) -> Iterator[None]:
+        """See :meth:`Database.rotation_lock`. The server frees it with the connection."""
+        with _our_errors(), psycopg.connect(self._url, autocommit=True) as connection:
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_ROTATION]).fetchone()
+            if row is None or not row[0]:
+                raise RotationRunning("Another rotation is running.")
+            yield
+
+    def scrub(self) -> bool:
+        """See :meth:`Database.scrub`.
+
+        Vacuuming frees the dead rows' space for reuse. PostgreSQL overwrites it only then, and
+        its write-ahead log keeps copies until it is recycled: SECURITY.md says so.
+        """
+        with _our_errors(), psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute("VACUUM secret_versions, user_key_material")
+        return True
+
+    def check(self) -> list[Fault]:
+        """See :meth:`Database.check`. PostgreSQL enforces its constraints; nothing to ask."""
+        return []
 
     def close(self) -> None:
         """See :meth:`Database.close`."""

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from models.errors import DatabaseBusy, DatabaseUnavailable, IntegrityViolation
+from models.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    IntegrityViolation,
+    RotationRunning,
+)
+from models.rows import Fault
 from utils.db import SQLITE, Database, Row, Tx
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,6 +34,7 @@ else:
     except ImportError:
         import sqlite3
 
+_SCRUB_TRIES = 5  # each waits for the busy timeout
 _BUSY = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
 _UNAVAILABLE = {8, 10, 11, 13, 14, 26}  # READONLY IOERR CORRUPT FULL CANTOPEN NOTADB
 
@@ -51,6 +65,8 @@ class SqliteDatabase(Database):
         self._idle: deque[sqlite3.Connection] = deque()  # append and pop are atomic
         self._pid = os.getpid()
         self._inherited: deque[sqlite3.Connection] | None = None
+        self._create_private_file()
+        _databases.add(self)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -59,39 +75,47 @@ class SqliteDatabase(Database):
             yield tx
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self, *, wait: bool = True) -> Iterator[Tx]:
         """See :meth:`Database.write`."""
-        with self._transaction("BEGIN IMMEDIATE", "COMMIT") as tx:
+        with self._transaction("BEGIN IMMEDIATE", "COMMIT", wait=wait) as tx:
             yield tx
 
     @contextmanager
-    def _transaction(self, begin: str, end: str) -> Iterator[Tx]:
+    def _transaction(self, begin: str, end: str, *, wait: bool = True) -> Iterator[Tx]:
         connection = self._take()
         try:
             with _our_errors():
+                if not wait:
+                    connection.execute("PRAGMA busy_timeout = 0")
                 connection.execute(begin)
+                if not wait:
+                    connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             yield _SqliteTx(connection)
             with _our_errors():
                 connection.execute(end)
-        except BaseException:
-            self._undo(connection)
+        except BaseException as error:
+            self._undo(connection, broken=isinstance(error, DatabaseUnavailable))
             raise
         self._idle.append(connection)
 
-    def _undo(self, connection: sqlite3.Connection) -> None:
-        """Roll back and close: after an I/O error a connection's own state can't be trusted.
-
-        Closing rolls back by itself; a failing ROLLBACK must not hide the first error.
-        """
-        with suppress(sqlite3.Error):
+    def _undo(self, connection: sqlite3.Connection, *, broken: bool) -> None:
+        """Roll back. After an I/O error the connection's own state can't be trusted: close it,
+        which rolls back as well, and must not hide the first error."""
+        try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        connection.close()
+            connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
+        except sqlite3.Error:
+            broken = True
+        if broken:
+            connection.close()
+        else:
+            self._idle.append(connection)
 
     def _take(self) -> sqlite3.Connection:
         if self._pid != os.getpid():
-            # A forked worker must not use its parent's connections, nor close them: that would
-            # drop the parent's file locks. Kept, so that the garbage collector doesn't either.
+            # SQLite forbids a forked process to use its parent's connections, even to close
+            # them. They are kept, so that the garbage collector doesn't close them either.
             self._inherited = self._idle
             self._idle = deque()
             self._pid = os.getpid()
@@ -102,7 +126,6 @@ class SqliteDatabase(Database):
 
     def _connect(self) -> sqlite3.Connection:
         with _our_errors():
-            self._create_private_file()
             connection = sqlite3.connect(
                 self.path,
                 timeout=self._busy_timeout_ms / 1000,
@@ -116,14 +139,17 @@ class SqliteDatabase(Database):
     def _create_private_file(self) -> None:
         """Create the file before SQLite does, readable by its owner only.
 
-        SQLite gives its WAL and shared-memory files the mode of the database.
+        SQLite gives its WAL and shared-memory files the mode of the database. A file that is
+        there is never opened here: POSIX drops all of a process's locks on a file when the
+        process closes any descriptor of it, SQLite's locks included.
         """
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0)
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            os.close(os.open(self.path, flags, 0o600))
+        except FileExistsError:
+            return
         except OSError as error:
-            # A read-only database can still be read.
-            if not self.path.exists():
-                raise DatabaseUnavailable("The database file cannot be created.") from error
+            raise DatabaseUnavailable("The database file cannot be created.") from error
 
     def _pragmas(self) -> tuple[str, ...]:
         """An acknowledged write must survive loss of power, so each commit is synced.
@@ -145,10 +171,79 @@ class SqliteDatabase(Database):
             "PRAGMA temp_store = MEMORY",
         )
 
+    @contextmanager
+    def rotation_lock(self) -> Iterator[None]:
+        """See :meth:`Database.rotation_lock`. A lock file: the system frees it with the process."""
+        path = self.path.with_name(self.path.name + ".rotation-lock")
+        try:
+            file = open(path, "ab", opener=functools.partial(os.open, mode=0o600))  # noqa: SIM115
+        except OSError as error:
+            raise DatabaseUnavailable("The rotation's lock file cannot be created.") from error
+        with file:
+            _lock_or_refuse(file)
+            yield
+
+    def scrub(self) -> bool:
+        """See :meth:`Database.scrub`.
+
+        secure_delete has overwritten what was deleted in the pages; their older copies are in
+        the WAL until a checkpoint empties it. TRUNCATE waits for readers, so it may not get
+        through at once.
+        """
+        connection = self._take()
+        try:
+            for _ in range(_SCRUB_TRIES):
+                busy, _frames, _moved = connection.execute(
+                    "PRAGMA wal_checkpoint(TRUNCATE)"
+                ).fetchone()
+                if not busy:
+                    return True
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            self._idle.append(connection)
+        return False
+
+    def check(self) -> list[Fault]:
+        """See :meth:`Database.check`."""
+        with self.read() as tx:
+            structure = tx.all("PRAGMA integrity_check")
+            dangling = tx.all("PRAGMA foreign_key_check")
+        faults = [Fault("database", str(row[0])) for row in structure if row[0] != "ok"]
+        return faults + [
+            Fault(f"{row[0]} rowid={row[1]}", f"refers to a row of {row[2]} that does not exist")
+            for row in dangling
+        ]
+
     def close(self) -> None:
         """See :meth:`Database.close`."""
         while self._idle:
             self._idle.pop().close()
+
+
+_databases: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
+
+
+def _close_before_fork() -> None:
+    """SQLite remembers per process which locks it holds, and a child inherits the memory without
+    the locks: it would take none for connections of its own. The parent, closing last as far as
+    anybody can see, then deletes the WAL that the child is still writing its commits to.
+    """
+    for database in list(_databases):
+        database.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_close_before_fork)
+
+
+def _lock_or_refuse(file: BinaryIO) -> None:
+    if fcntl is None:
+        return  # on Windows the compare-and-set alone must do
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RotationRunning("Another rotation is running.") from error
 
 
 class _SqliteTx(Tx):

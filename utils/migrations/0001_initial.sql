@@ -46,6 +46,7 @@ CREATE TABLE user_keys (
 );
 CREATE UNIQUE INDEX one_current_user_key ON user_keys (owner_id) WHERE state = 'current';
 CREATE INDEX user_keys_by_owner ON user_keys (owner_id, id);
+CREATE INDEX retired_user_keys ON user_keys (id) WHERE state = 'retired';
 
 -- Destroying a key deletes this row, which no ciphertext may still reference.
 CREATE TABLE user_key_material (
@@ -86,3 +87,15 @@ CREATE TABLE secret_versions (
     UNIQUE (secret_id, number)
 );
 CREATE INDEX secret_versions_by_key ON secret_versions (key_id, id);
+
+-- What rotate_keys.py did, for --status. 'running' without a running process: it was killed.
+CREATE TABLE rotation_runs (
+    id            {identity},
+    started_at    BIGINT NOT NULL,
+    finished_at   BIGINT,
+    outcome       TEXT NOT NULL CHECK (outcome IN ('running', 'done', 'incomplete', 'interrupted')),
+    switched      BIGINT NOT NULL DEFAULT 0,
+    reencrypted   BIGINT NOT NULL DEFAULT 0,
+    destroyed     BIGINT NOT NULL DEFAULT 0,
+    failed        BIGINT NOT NULL DEFAULT 0
+);

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from models.errors import NotAuthenticated
-from models.rows import KeyId, UserId, UserKey, WrappedKey
-from models.times import to_microseconds
-from utils.crypto import MasterKeys, generate_user_key
-from utils.db import Tx
+from models.rows import KeyId, KeyInfo, RetiredKey, UserId, Username, WrappedKey
+from models.times import from_microseconds, maybe_from_microseconds, to_microseconds
+from utils.crypto import MasterKeys, UserKey, generate_user_key
+from utils.db import Row, Tx
 from utils.tokens import new_id
+
+_INFO = (
+    "SELECT k.public_id, u.username, k.state, k.created_at, k.retired_at, k.destroyed_at, "
+    "(SELECT count(*) FROM secret_versions v WHERE v.key_id = k.id) "
+    "FROM user_keys k JOIN users u ON u.id = k.owner_id "
+)
+_INFO_PAGE = (
+    _INFO + "WHERE k.owner_id = ? AND (CAST(? AS TEXT) = '' OR k.id < "  # noqa: S608
+    "(SELECT p.id FROM user_keys p WHERE p.owner_id = k.owner_id AND p.public_id = ?)) "
+    "ORDER BY k.id DESC LIMIT ?"
+)
+_INFO_UNDESTROYED = _INFO + "WHERE k.state <> 'destroyed' ORDER BY k.id"
 
 
 def lock_owner(tx: Tx, owner: UserId) -> None:
@@ -63,3 +76,118 @@ def current_key(tx: Tx, master: MasterKeys, owner: UserId) -> tuple[KeyId, UserK
         raise LookupError(f"account {owner} has no current key")
     key_id = KeyId(row[0])
     return key_id, master.unwrap_user_key(WrappedKey(row[1], row[2]), owner, key_id)
+
+
+def switch(
+    tx: Tx, master: MasterKeys, owner: UserId, now: datetime, created_before: datetime | None = None
+) -> bool:
+    """Retire the owner's key and make a new one current; False if there was nothing to do.
+
+    The owner's row is locked first, as every writer of theirs does: whoever writes next reads
+    the new key. With *created_before*, a key that another rotation has just made is left.
+    """
+    locked = tx.one(
+        "SELECT 1 FROM users WHERE id = ? AND state <> 'deleted' FOR NO KEY UPDATE", owner
+    )
+    moment = to_microseconds(now)
+    before = moment if created_before is None else to_microseconds(created_before)
+    retired = locked and tx.run(
+        "UPDATE user_keys SET state = 'retired', retired_at = ? "
+        "WHERE owner_id = ? AND state = 'current' AND created_at <= ?",
+        moment,
+        owner,
+        before,
+    )
+    if not retired:
+        return False
+    add_current_key(tx, master, owner, now)
+    return True
+
+
+def owners_due(tx: Tx, moment: datetime, after: int, limit: int) -> list[UserId]:
+    """Accounts whose current key was made at or before *moment*, in order of their number.
+
+    That order is also the order in which their rows get locked, so that two rotations on
+    PostgreSQL never wait for each other in a circle.
+    """
+    rows = tx.all(
+        "SELECT u.id FROM users u JOIN user_keys k ON k.owner_id = u.id "
+        "WHERE k.state = 'current' AND k.created_at <= ? AND u.state <> 'deleted' AND u.id > ? "
+        "ORDER BY u.id LIMIT ?",
+        to_microseconds(moment),
+        after,
+        limit,
+    )
+    return [UserId(row[0]) for row in rows]
+
+
+def find_owner(tx: Tx, username: Username) -> UserId | None:
+    """The number of an account that can have keys."""
+    row = tx.one("SELECT id FROM users WHERE username = ? AND state <> 'deleted'", username)
+    return None if row is None else UserId(row[0])
+
+
+def list_page(tx: Tx, owner: UserId, after: str, limit: int) -> list[KeyInfo]:
+    """An account's keys, newest first, from the one after the key with public id *after*."""
+    return [_key_info(row) for row in tx.all(_INFO_PAGE, owner, after, after, limit)]
+
+
+def list_undestroyed(tx: Tx) -> list[KeyInfo]:
+    """All accounts' keys that still exist, oldest first, for the operator's status."""
+    return [_key_info(row) for row in tx.all(_INFO_UNDESTROYED)]
+
+
+def count_destroyed(tx: Tx) -> int:
+    """How many keys are gone for good."""
+    row = tx.one("SELECT count(*) FROM user_keys WHERE state = 'destroyed'")
+    return int(row[0]) if row else 0
+
+
+def retired_keys(tx: Tx, owners: Collection[UserId] | None) -> list[RetiredKey]:
+    """Retired keys of these accounts (None: of all), and whether a ciphertext still needs them."""
+    rows = tx.all(
+        "SELECT k.id, k.owner_id, EXISTS "
+        "(SELECT 1 FROM secret_versions v WHERE v.key_id = k.id) "
+        "FROM user_keys k WHERE k.state = 'retired' ORDER BY k.id"
+    )
+    return [
+        RetiredKey(KeyId(row[0]), drained=not row[2])
+        for row in rows
+        if owners is None or row[1] in owners
+    ]
+
+
+def destroy(tx: Tx, key_id: KeyId, now: datetime) -> bool:
+    """Delete the key's material for good; False if something still refers to it.
+
+    Looked at again inside the transaction, and the foreign key forbids it besides: there a
+    late reference makes the database raise IntegrityViolation, and the key stays.
+    """
+    deleted = tx.run(
+        "DELETE FROM user_key_material WHERE key_id = ? "
+        "AND NOT EXISTS (SELECT 1 FROM secret_versions v WHERE v.key_id = ?) "
+        "AND EXISTS (SELECT 1 FROM user_keys k WHERE k.id = ? AND k.state = 'retired')",
+        key_id,
+        key_id,
+        key_id,
+    )
+    if deleted == 0:
+        return False
+    tx.run(
+        "UPDATE user_keys SET state = 'destroyed', destroyed_at = ? WHERE id = ?",
+        to_microseconds(now),
+        key_id,
+    )
+    return True
+
+
+def _key_info(row: Row) -> KeyInfo:
+    return KeyInfo(
+        public_id=row[0],
+        owner=Username(row[1]),
+        state=row[2],
+        created_at=from_microseconds(row[3]),
+        retired_at=maybe_from_microseconds(row[4]),
+        destroyed_at=maybe_from_microseconds(row[5]),
+        ciphertexts_remaining=row[6],
+    )

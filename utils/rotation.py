@@ -1,0 +1,263 @@
+"""Key rotation: new keys, re-encryption, destruction. Safe beside live writers and other rotations.
+
+Three steps, each of many small transactions, so that a crash anywhere leaves a state in which
+every ciphertext opens and the next run finds what is left by what is stale:
+
+    switch    a new key is current; the old one is retired. Committed before anything moves.
+    sweep     each ciphertext under a retired key is decrypted, sealed under the owner's current
+              key, decrypted again to be sure, and exchanged by compare-and-set.
+    destroy   the material of retired keys that nothing refers to is deleted.
+
+What makes it safe is not that it runs alone (the lock is for economy) but that
+- versions are immutable, so a value can't change between its reading and its exchange;
+- ``UPDATE … WHERE id = ? AND key_id = ?`` skips a row that somebody else moved meanwhile;
+- writers read the current key inside their transaction, so no row appears under a retired key;
+- the foreign key forbids destroying material that a row refers to, and referring to
+  material that is destroyed: a batch that lost such a race is rolled back and done again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+
+from models.errors import (
+    DatabaseBusy,
+    IntegrityViolation,
+    MissingMasterKey,
+    TryLater,
+    Undecryptable,
+)
+from models.rows import (
+    Fault,
+    KeyId,
+    Reencryption,
+    Report,
+    SecretId,
+    StaleCiphertext,
+    UserId,
+    WrappedKey,
+)
+from utils.crypto import MasterKeys, UserKey, reseal
+from utils.db import Database
+from utils.store import ciphertexts, keys
+
+DEFAULT_BATCH = 500
+_SWITCH_BATCH = 100  # accounts per transaction: about 10 ms under the lock
+_PAUSE_SECONDS = 0.002  # between batches that hold the lock all the time: writers must not starve
+_FEW_KEYS = 64  # up to here sweeping key by key beats reading the table from end to end
+_REMEMBERED_KEYS = 20_000  # unwrapped keys kept during a sweep: about 10 MB
+_PATIENCE = 6  # times that a busy database is asked again, each after its own timeout
+
+Progress = Callable[[int], None]
+
+
+class Rotator:
+    """One rotation, for some accounts or for all (*owners* is None)."""
+
+    def __init__(
+        self,
+        db: Database,
+        master: MasterKeys,
+        now: datetime,
+        owners: Collection[UserId] | None = None,
+        batch_size: int = DEFAULT_BATCH,
+    ) -> None:
+        self._db = db
+        self._master = master
+        self._now = now
+        self._owners = owners
+        self._batch_size = batch_size
+        self._opened: dict[KeyId, UserKey] = {}
+        self.report = Report()
+
+    def switch(self, created_before: datetime) -> None:
+        """Give every chosen account whose key was made by then a new current key."""
+        for batch in owners_due(self._db, created_before):
+            self._switch(
+                [one for one in batch if self._owners is None or one in self._owners],
+                created_before,
+            )
+
+    def _switch(self, owners: Sequence[UserId], created_before: datetime) -> None:
+        def attempt() -> int:
+            with self._db.write() as tx:
+                switched = [
+                    keys.switch(tx, self._master, owner, self._now, created_before)
+                    for owner in owners
+                ]
+            return sum(switched)
+
+        self.report.switched += patiently(attempt)
+        time.sleep(_PAUSE_SECONDS)
+
+    def sweep(self, progress: Progress = lambda _done: None) -> None:
+        """Re-encrypt every ciphertext under a retired key; those that don't open are reported.
+
+        Repeats until a pass changes nothing: a batch can lose its race (see above), and a key
+        can be retired while the sweep is past its rows.
+        """
+        while True:
+            self.report.faults.clear()
+            before = self.report.reencrypted
+            self._pass(progress)
+            if self.report.reencrypted == before:
+                return
+
+    def _pass(self, progress: Progress) -> None:
+        with self._db.read() as tx:
+            retired = keys.retired_keys(tx, self._owners)
+        stale = [key.id for key in retired if not key.drained]
+        if self._owners is not None or len(stale) <= _FEW_KEYS:
+            for key_id in stale:
+                self._sweep_key(key_id, progress)
+        else:
+            self._sweep_table(progress)
+
+    def _sweep_key(self, key_id: KeyId, progress: Progress) -> None:
+        after = 0
+        while True:
+            with self._db.read() as tx:
+                batch = ciphertexts.stale_of_key(tx, key_id, after, self._batch_size)
+            if not batch:
+                return
+            self._move(batch, progress)
+            after = batch[-1].id
+
+    def _sweep_table(self, progress: Progress) -> None:
+        after = 0
+        while True:
+            with self._db.read() as tx:
+                batch = ciphertexts.stale_in_order(tx, after, self._batch_size)
+            if not batch:
+                return
+            self._move(batch, progress)
+            after = batch[-1].id
+
+    def _move(self, batch: Sequence[StaleCiphertext], progress: Progress) -> None:
+        """Encrypt outside the lock, exchange inside it.
+
+        The lock is held for a tenth of the time; the encryption of the next batch is the pause
+        in which waiting writers get their turn.
+        """
+        ready = []
+        for stale in batch:
+            try:
+                ready.append(self._reencrypt(stale))
+            except (Undecryptable, MissingMasterKey) as error:
+                self.report.faults.append(Fault(f"secret_versions id={stale.id}", str(error)))
+
+        def attempt() -> int:
+            with self._db.write() as tx:
+                return ciphertexts.replace(tx, ready)
+
+        try:
+            self.report.reencrypted += patiently(attempt)
+        except IntegrityViolation:
+            # Our "current" key was retired, drained and destroyed since we read it. Nothing
+            # of this batch was written; the next pass finds it with the newer key.
+            self._opened.clear()
+        progress(len(batch))
+
+    def _reencrypt(self, stale: StaleCiphertext) -> Reencryption:
+        return reencrypt(
+            stale,
+            self._unwrap(stale.key_id, stale.sealed, stale.master, stale.owner),
+            self._unwrap(
+                stale.current_key_id, stale.current_sealed, stale.current_master, stale.owner
+            ),
+        )
+
+    def _unwrap(self, key_id: KeyId, sealed: str, master: str, owner: UserId) -> UserKey:
+        """Unwrapping costs as much as decrypting a secret: remember it while the sweep runs."""
+        key = self._opened.get(key_id)
+        if key is None:
+            if len(self._opened) >= _REMEMBERED_KEYS:
+                self._opened.clear()
+            wrapped = WrappedKey(sealed, master)
+            key = self._opened[key_id] = self._master.unwrap_user_key(wrapped, owner, key_id)
+        return key
+
+    def destroy(self) -> None:
+        """Destroy the retired keys that no ciphertext needs. What is still needed stays."""
+        with self._db.read() as tx:
+            retired = keys.retired_keys(tx, self._owners)
+        drained = [key.id for key in retired if key.drained]
+        for start in range(0, len(drained), _SWITCH_BATCH):
+            chunk = drained[start : start + _SWITCH_BATCH]
+            if not self._destroy(chunk):
+                # Another rotation has just moved a row under one of these keys. One by one,
+                # so that only that key waits for the next run.
+                for key_id in chunk:
+                    self._destroy([key_id])
+            time.sleep(_PAUSE_SECONDS)
+
+    def _destroy(self, chunk: Sequence[KeyId]) -> bool:
+        def attempt() -> int:
+            with self._db.write() as tx:
+                return sum(keys.destroy(tx, key_id, self._now) for key_id in chunk)
+
+        try:
+            self.report.destroyed += patiently(attempt)
+        except IntegrityViolation:
+            return False
+        return True
+
+
+def owners_due(db: Database, created_before: datetime) -> Iterator[list[UserId]]:
+    """Accounts whose key was made by then, a batch at a time."""
+    after = 0
+    while True:
+        with db.read() as tx:
+            batch = keys.owners_due(tx, created_before, after, _SWITCH_BATCH)
+        if not batch:
+            return
+        yield batch
+        after = batch[-1]
+
+
+def reencrypt(stale: StaleCiphertext, key: UserKey, current: UserKey) -> Reencryption:
+    """The same value under *current*, proven to open before anything is written.
+
+    Raises Undecryptable.
+    """
+    renewed = reseal(key, current, stale.ciphertext, stale.owner, stale.secret, stale.version)
+    return Reencryption(stale.current_key_id, renewed, stale.id, stale.key_id)
+
+
+def reencrypt_in_passing(db: Database, master: MasterKeys, secret: SecretId, version: int) -> bool:
+    """Move one ciphertext that was just read, if that costs nobody a wait; whether it moved.
+
+    The lock is only tried. Any reason not to move it is a reason to leave it to the next run,
+    and none may fail the read.
+    """
+    try:
+        with db.read() as tx:
+            stale = ciphertexts.stale_version(tx, secret, version)
+        if stale is None:
+            return False
+        wrapped = WrappedKey(stale.sealed, stale.master)
+        current = WrappedKey(stale.current_sealed, stale.current_master)
+        moved = reencrypt(
+            stale,
+            master.unwrap_user_key(wrapped, stale.owner, stale.key_id),
+            master.unwrap_user_key(current, stale.owner, stale.current_key_id),
+        )
+        with db.write(wait=False) as tx:
+            return ciphertexts.replace(tx, [moved]) == 1
+    except (TryLater, IntegrityViolation, Undecryptable, MissingMasterKey):
+        return False
+
+
+def patiently(attempt: Callable[[], int]) -> int:
+    """Run a transaction again while the database is busy. Raises DatabaseBusy in the end.
+
+    A rotation has time: better to wait for half a minute than to leave the work to tomorrow.
+    """
+    for _ in range(_PATIENCE - 1):
+        try:
+            return attempt()
+        except DatabaseBusy:
+            time.sleep(_PAUSE_SECONDS)
+    return attempt()

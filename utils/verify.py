@@ -1,0 +1,145 @@
+"""Open everything that is stored and check the invariants. Changes nothing.
+
+What an operator runs after a restore: it answers "would every read succeed?" before anybody has
+to find out. Faults are named by table and row number, never by name or value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from models.errors import MissingMasterKey, Undecryptable
+from models.rows import Ciphertext, Fault, KeyId, SecretId, UserId, WrappedKey
+from utils.crypto import MasterKeys, UserKey, unseal
+from utils.db import Database, Row, Tx
+
+_BATCH = 1000
+_REMEMBERED_KEYS = 20_000
+
+_SYSTEM_KEYS = (
+    "SELECT id, purpose, sealed, master FROM system_keys WHERE id > ? ORDER BY id LIMIT ?"
+)
+_USER_KEYS = (
+    "SELECT k.id, k.owner_id, k.state, m.sealed, m.master FROM user_keys k "
+    "LEFT JOIN user_key_material m ON m.key_id = k.id WHERE k.id > ? ORDER BY k.id LIMIT ?"
+)
+_VERSIONS = (
+    "SELECT v.id, s.owner_id, v.secret_id, v.number, v.ciphertext, v.key_id, m.sealed, m.master "
+    "FROM secret_versions v "
+    "LEFT JOIN secrets s ON s.id = v.secret_id "
+    "LEFT JOIN user_key_material m ON m.key_id = v.key_id WHERE v.id > ? ORDER BY v.id LIMIT ?"
+)
+_OWNERS_WITHOUT_ONE_CURRENT_KEY = (
+    "SELECT u.id, (SELECT count(*) FROM user_keys k "
+    "WHERE k.owner_id = u.id AND k.state = 'current') AS current_keys "
+    "FROM users u WHERE u.state <> 'deleted' AND (SELECT count(*) FROM user_keys k "
+    "WHERE k.owner_id = u.id AND k.state = 'current') <> 1 ORDER BY u.id"
+)
+_SECRETS_WITHOUT_NEWEST_VERSION = (
+    "SELECT s.id, s.version FROM secrets s WHERE s.version <> coalesce("
+    "(SELECT max(v.number) FROM secret_versions v WHERE v.secret_id = s.id), 0) ORDER BY s.id"
+)
+_CURRENT_SYSTEM_KEYS = (
+    "SELECT purpose, count(*) FROM system_keys WHERE retired_at IS NULL GROUP BY purpose"
+)
+
+
+@dataclass
+class Verification:
+    """How much was opened, and what is wrong."""
+
+    keys: int
+    ciphertexts: int
+    faults: list[Fault]
+
+
+def verify(db: Database, master: MasterKeys, progress: Callable[[int], None]) -> Verification:
+    """Open every wrapped key and every ciphertext, in batches; *progress* counts ciphertexts."""
+    found = Verification(0, 0, db.check())
+    checker = _Checker(master, found)
+    for row in _rows(db, _SYSTEM_KEYS):
+        checker.system_key(row)
+    for row in _rows(db, _USER_KEYS):
+        checker.user_key(row)
+    for row in _rows(db, _VERSIONS):
+        checker.version(row)
+        progress(1)
+    with db.read() as tx:
+        found.faults.extend(_invariants(tx))
+    return found
+
+
+class _Checker:
+    def __init__(self, master: MasterKeys, found: Verification) -> None:
+        self._master = master
+        self._found = found
+        self._opened: dict[tuple[KeyId, UserId], UserKey] = {}
+
+    def system_key(self, row: Row) -> None:
+        number, purpose, sealed, fingerprint = row
+        self._found.keys += 1
+        try:
+            self._master.unwrap_system_key(WrappedKey(sealed, fingerprint), purpose, number)
+        except (Undecryptable, MissingMasterKey) as error:
+            self._fault("system_keys", number, str(error))
+
+    def user_key(self, row: Row) -> None:
+        number, owner, state, sealed, fingerprint = row
+        self._found.keys += 1
+        if (sealed is None) != (state == "destroyed"):
+            self._fault("user_keys", number, f"is {state}, but its material says otherwise")
+        if sealed is None:
+            return
+        try:
+            self._master.unwrap_user_key(WrappedKey(sealed, fingerprint), owner, number)
+        except (Undecryptable, MissingMasterKey) as error:
+            self._fault("user_keys", number, str(error))
+
+    def version(self, row: Row) -> None:
+        number, owner, secret, version, ciphertext, key_id, sealed, fingerprint = row
+        self._found.ciphertexts += 1
+        if owner is None or sealed is None:
+            self._fault("secret_versions", number, "refers to a secret or key that is not there")
+            return
+        try:
+            key = self._key(KeyId(key_id), UserId(owner), WrappedKey(sealed, fingerprint))
+            unseal(key, Ciphertext(ciphertext), UserId(owner), SecretId(secret), version)
+        except (Undecryptable, MissingMasterKey) as error:
+            self._fault("secret_versions", number, str(error))
+
+    def _key(self, key_id: KeyId, owner: UserId, wrapped: WrappedKey) -> UserKey:
+        """Remembered by key *and* owner: the key of somebody else must fail, not be found."""
+        key = self._opened.get((key_id, owner))
+        if key is None:
+            if len(self._opened) >= _REMEMBERED_KEYS:
+                self._opened.clear()
+            key = self._master.unwrap_user_key(wrapped, owner, key_id)
+            self._opened[key_id, owner] = key
+        return key
+
+    def _fault(self, table: str, number: int, what: str) -> None:
+        self._found.faults.append(Fault(f"{table} id={number}", what))
+
+
+def _rows(db: Database, sql: str) -> Iterator[Row]:
+    """All rows of a statement that takes (after, limit), a short transaction per batch."""
+    after = 0
+    while True:
+        with db.read() as tx:
+            batch = tx.all(sql, after, _BATCH)
+        if not batch:
+            return
+        yield from batch
+        after = batch[-1][0]
+
+
+def _invariants(tx: Tx) -> Iterator[Fault]:
+    for number, count in tx.all(_OWNERS_WITHOUT_ONE_CURRENT_KEY):
+        yield Fault(f"users id={number}", f"has {count} current keys instead of one")
+    for number, version in tx.all(_SECRETS_WITHOUT_NEWEST_VERSION):
+        yield Fault(f"secrets id={number}", f"says its newest version is {version}; it is not")
+    current = {row[0]: row[1] for row in tx.all(_CURRENT_SYSTEM_KEYS)}
+    for purpose in ("pepper", "signing"):
+        if current.get(purpose) != 1:
+            yield Fault("system_keys", f"there is not exactly one current {purpose} key")
