@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 import config
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, TryLater
 from models.times import utcnow
 from routes import auth, context, health, keys, problems, secrets, tokens, transport
 from utils.vault import open_vault
@@ -39,7 +39,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
                 logging.getLogger("secrets_manager").warning(warning)
             settings = config.load(os.environ)
         vault = open_vault(settings, utcnow())
-    except ConfigurationError as error:
+    except (ConfigurationError, TryLater) as error:
         sys.exit(f"Not started: {error}")
 
     app = Flask(__name__, static_folder=None)

@@ -44,7 +44,17 @@ def _list(value: Any) -> Any:
 
 
 def _networks(value: Any) -> Any:
-    return tuple(ipaddress.ip_network(part) for part in _list(value))
+    try:
+        return tuple(ipaddress.ip_network(part) for part in _list(value))
+    except ValueError as error:  # its text quotes the value
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8") from error
+
+
+def _folder(value: Any) -> Any:
+    """An empty one would be the current folder, wherever that is."""
+    if value == "":
+        raise ValueError("must name a folder")
+    return value
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))]
@@ -59,7 +69,7 @@ class Settings(BaseModel):
 
     # --- where things are kept -------------------------------------------------------------
 
-    INSTANCE_DIR: Path = Field(
+    INSTANCE_DIR: Annotated[Path, BeforeValidator(_folder)] = Field(
         default=Path(__file__).with_name("instance"),
         description="Folder for the SQLite database and the generated master key (made as 0700).",
     )

@@ -32,7 +32,7 @@ from utils.db import Database
 from utils.rotation import DEFAULT_BATCH, Rotator, owners_due, patiently
 from utils.status import read_status
 from utils.store import ciphertexts, keys, runs
-from utils.vault import open_store
+from utils.vault import open_existing_store
 from utils.verify import verify
 
 DONE, INCOMPLETE, USAGE, RUNNING = 0, 1, 2, 75
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         settings = config.load(os.environ)
-        db, master = open_store(settings, utcnow())
+        db, master = open_existing_store(settings, utcnow())
         return Command(options, settings, db, master, out).run()
     except ConfigurationError as error:
         return out.failure(USAGE, str(error))
@@ -95,6 +95,8 @@ class Command:
         with self.db.rotation_lock(), _recorded(self.db, report, now):
             if cutoff is not None:
                 rotator.switch(cutoff)
+                if owners is None:
+                    rotator.rotate_signing_key(cutoff, self.settings.SESSION_LIFETIME)
             with self.out.progress("re-encrypting", self._count_stale(owners)) as step:
                 rotator.sweep(step)
             rotator.destroy()
@@ -108,6 +110,7 @@ class Command:
             f"{report.destroyed} keys destroyed, {len(report.faults)} faults",
             {
                 "switched": report.switched,
+                "signing_keys": report.signing_keys,
                 "reencrypted": report.reencrypted,
                 "destroyed": report.destroyed,
             },

@@ -224,6 +224,7 @@ class Report:
     """What a rotation did so far, and what it could not do."""
 
     switched: int = 0
+    signing_keys: int = 0
     reencrypted: int = 0
     destroyed: int = 0
     faults: list[Fault] = field(default_factory=list)

@@ -44,6 +44,7 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
     upgraded = None
     if vault.hasher.needs_rehash(credentials.password_hash):
         upgraded = vault.hasher.hash(call.body.password, credentials.account.public_id)
+    tokens.fetch_signing_key()
     with vault.db.write() as tx:
         if not accounts.still_valid(tx, credentials):
             raise _wrong()
@@ -67,6 +68,7 @@ def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """Exchange the refresh token; using one twice ends the session for whoever holds it."""
     vault, claims = current_vault(), tokens.refresh_claims()
     renewed = None
+    tokens.fetch_signing_key()
     with vault.db.write() as tx:
         found = sessions.find_session(tx, claims.session_id, claims.account_id, call.now)
         if found is not None:

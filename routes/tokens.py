@@ -8,12 +8,13 @@ anybody can read a JWT.
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import flask_jwt_extended as fje
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, g, request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 
@@ -21,6 +22,7 @@ from models.errors import CsrfFailed, NotAuthenticated
 from models.rows import Session
 from routes.context import current_vault
 from routes.transport import SAFE_METHODS, cookie_names
+from utils.store import system
 from utils.tokens import new_id
 from utils.vault import Vault
 
@@ -29,6 +31,7 @@ _AUDIENCE = "secrets-manager-api"
 _REQUIRED = frozenset({"exp", "iat", "nbf", "jti", "type", "sub", "iss", "aud", "sid", "csrf"})
 _LONGEST = 4096  # bytes; no cookie of ours is longer (ASVS 3.3.5)
 _CONFIGURED_KID = "configured"
+_KEY_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 CSRF_HEADER = "X-CSRF-TOKEN"
 
 
@@ -56,22 +59,25 @@ def install(app: Flask, vault: Vault) -> None:
         JWT_DECODE_AUDIENCE=_AUDIENCE,
     )
     manager = fje.JWTManager(app)
-    signing_kid, keys = _signing_keys(vault)
 
     @manager.encode_key_loader
     def _encode_key(_identity: str) -> str:
-        return keys[signing_kid]
+        return _signing_key()[1]
 
     @manager.decode_key_loader
     def _decode_key(header: dict[str, Any], payload: dict[str, Any]) -> str:
         """Only keys of our own, by name. What the library would assume is required here:
         it takes a token without ``type`` for an access token, and one without ``exp``."""
-        kid = header.get("kid")
-        if not isinstance(kid, str) or kid not in keys or not payload.keys() >= _REQUIRED:
+        if not payload.keys() >= _REQUIRED:
             raise _refused()
-        return keys[kid]
+        return _verifying_key(header.get("kid"))
 
-    app.extensions["secrets-manager-kid"] = signing_kid
+
+def fetch_signing_key() -> None:
+    """Have the key at hand that :func:`set_cookies` will sign with. For views to call before they
+    commit: a database that fails afterwards would leave a used refresh token and nobody who
+    holds its successor."""
+    _signing_key()
 
 
 def set_cookies(response: Response, session: Session, now: datetime) -> None:
@@ -80,7 +86,7 @@ def set_cookies(response: Response, session: Session, now: datetime) -> None:
     names, csrf = cookie_names(), new_id()
     access_ends = min(now + settings.ACCESS_TOKEN_LIFETIME, session.expires_at)
     claims = {"sid": session.id, "csrf": csrf, "iat": now, "nbf": now}
-    headers = {"kid": current_app.extensions["secrets-manager-kid"]}
+    headers = {"kid": _signing_key()[0]}
     access = fje.create_access_token(
         session.account.public_id,
         additional_claims={**claims, "jti": new_id(), "exp": access_ends},
@@ -169,11 +175,31 @@ def _set(
     )
 
 
-def _signing_keys(vault: Vault) -> tuple[str, dict[str, str]]:
+def _signing_key() -> tuple[str, str]:
+    """``kid`` and key that sign now. The database is asked, once per request: another process
+    may have rotated it, and what it retired must not sign any more."""
+    vault = current_vault()
     if vault.settings.JWT_SECRET_KEY:
-        return _CONFIGURED_KID, {_CONFIGURED_KID: vault.settings.JWT_SECRET_KEY}
-    keys = {kid: key.decode() for kid, key in vault.keys.signing.items()}
-    return vault.keys.signing_kid, keys
+        return _CONFIGURED_KID, vault.settings.JWT_SECRET_KEY
+    if "signing_key" not in g:
+        with vault.db.read() as tx:
+            g.signing_key = system.current_signing_key(tx, vault.master)
+    return str(g.signing_key.number), g.signing_key.key.decode()
+
+
+def _verifying_key(kid: object) -> str:
+    """The key that a token names, while it exists. Raises NotAuthenticated."""
+    vault = current_vault()
+    configured = vault.settings.JWT_SECRET_KEY
+    if configured and kid == _CONFIGURED_KID:
+        return configured
+    if configured or not isinstance(kid, str) or not _KEY_NUMBER.fullmatch(kid):
+        raise _refused()
+    with vault.db.read() as tx:
+        found = system.find_signing_key(tx, vault.master, int(kid))
+    if found is None:
+        raise _refused()
+    return found.key.decode()
 
 
 def _refused() -> NotAuthenticated:

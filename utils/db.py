@@ -24,12 +24,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from models.errors import ConfigurationError
 from models.rows import Fault
 
 Row = tuple[Any, ...]
+_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +142,20 @@ class Database(ABC):
         """Close all connections. The object can be used again and opens new ones."""
 
 
+def sqlite_path(url: str) -> Path | None:
+    """The file behind a ``sqlite:///`` URL; None for other engines."""
+    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+
 def open_database(url: str, busy_timeout_seconds: float, pool_size: int) -> Database:
     """The database behind ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://…``.
 
     Engines are imported here, not above: a SQLite installation never loads psycopg.
     """
-    if url.startswith("sqlite:///"):
+    if (path := sqlite_path(url)) is not None:
         from utils.sqlite import SqliteDatabase  # noqa: PLC0415
 
-        return SqliteDatabase(url.removeprefix("sqlite:///"), busy_timeout_seconds)
+        return SqliteDatabase(path, busy_timeout_seconds)
     if url.startswith(("postgresql://", "postgres://")):
         from utils.postgres import PostgresDatabase  # noqa: PLC0415
 

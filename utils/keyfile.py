@@ -47,12 +47,21 @@ def create_master_key(path: Path) -> bool:
     Written and synced under another name, then linked: a link fails if the name exists, so of
     two processes one wins, and no reader ever sees half a key. The folder is synced too: a
     key that a power cut takes away would take every secret along.
+
+    Raises ConfigurationError where files can't be created or linked.
     """
+    try:
+        return _create(path, Fernet.generate_key() + b"\n")
+    except OSError as error:
+        raise ConfigurationError(f"The master key file {path} cannot be created.") from error
+
+
+def _create(path: Path, content: bytes) -> bool:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(Fernet.generate_key() + b"\n")
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         try:

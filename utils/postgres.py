@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,10 @@ from models.errors import (
 )
 from models.rows import Fault
 from utils.db import POSTGRESQL, Database, Row, Tx
+
+# The pool warns of each failing connection in libpq's words, which quote parts of the URL: with a
+# mistyped one, of the password. What failed reaches the log as DatabaseUnavailable.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _ROTATION = 7_403_801_996_021_534  # names the rotation among advisory locks
 _BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure, pg.QueryCanceled)
@@ -41,7 +46,8 @@ class PostgresDatabase(Database):
     def read(self) -> Iterator[Tx]:
         """See :meth:`Database.read`."""
         with self._transaction() as tx:
-            tx.run("SET TRANSACTION READ ONLY")
+            # READ COMMITTED would show each statement another state.
+            tx.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield tx
 
     @contextmanager
@@ -132,7 +138,7 @@ class _PostgresTx(Tx):
     def _execute(self, sql: str, parameters: tuple[object, ...]) -> psycopg.Cursor[Row]:
         # As bytes: psycopg's types take only literals as text, to keep values out of SQL;
         # ours are constants, and a test reads the tree to keep it so.
-        return self._connection.execute(POSTGRESQL.translate(sql).encode(), parameters or None)
+        return self._connection.execute(POSTGRESQL.translate(sql).encode(), parameters)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from models.errors import (
     DatabaseBusy,
@@ -41,7 +41,7 @@ from models.rows import (
 )
 from utils.crypto import MasterKeys, UserKey, reseal
 from utils.db import Database
-from utils.store import ciphertexts, keys
+from utils.store import ciphertexts, keys, system
 
 DEFAULT_BATCH = 500
 _SWITCH_BATCH = 100  # accounts per transaction: about 10 ms under the lock
@@ -79,6 +79,17 @@ class Rotator:
                 [one for one in batch if self._owners is None or one in self._owners],
                 created_before,
             )
+
+    def rotate_signing_key(self, created_before: datetime, session_lifetime: timedelta) -> None:
+        """Replace the key that signs session tokens if made by then; nobody is logged out."""
+
+        def attempt() -> int:
+            with self._db.write() as tx:
+                return system.rotate_signing_key(
+                    tx, self._master, self._now, created_before, session_lifetime
+                )
+
+        self.report.signing_keys += patiently(attempt)
 
     def _switch(self, owners: Sequence[UserId], created_before: datetime) -> None:
         def attempt() -> int:

@@ -59,8 +59,8 @@ class SqliteDatabase(Database):
 
     dialect = SQLITE
 
-    def __init__(self, path: str, busy_timeout_seconds: float) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
+        self.path = path
         self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
         self._idle: deque[sqlite3.Connection] = deque()  # append and pop are atomic
         self._pid = os.getpid()

@@ -12,8 +12,9 @@ from datetime import datetime
 
 from config import Settings
 from models.errors import ConfigurationError, DatabaseUnavailable
+from models.rows import SystemKey
 from utils.crypto import MasterKeys
-from utils.db import Database, open_database
+from utils.db import Database, open_database, sqlite_path
 from utils.keyfile import create_master_key, make_private_folder, read_master_key
 from utils.migrate import migrate
 from utils.passwords import PasswordHasher
@@ -30,7 +31,6 @@ class Vault:
     settings: Settings
     db: Database
     master: MasterKeys = field(repr=False)
-    keys: system.SystemKeys = field(repr=False)
     hasher: PasswordHasher = field(repr=False)
 
 
@@ -40,28 +40,43 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
     Raises ConfigurationError.
     """
     db, master = open_store(settings, now)
-    keys = _system_keys(db, master, now)
+    pepper = _pepper(db, master, now)
     if settings.BCRYPT_COST < MINIMUM_SAFE_COST:
         logger.warning("SECRETS_BCRYPT_COST is below %d: for tests only.", MINIMUM_SAFE_COST)
     hasher = PasswordHasher(
-        keys.pepper,
+        pepper,
         settings.BCRYPT_COST,
         settings.HASHING_SLOTS,
         settings.HASHING_TIMEOUT.total_seconds(),
     )
-    return Vault(settings, db, master, keys, hasher)
+    return Vault(settings, db, master, hasher)
+
+
+def open_existing_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]:
+    """Like :func:`open_store`, for commands that must not create anything.
+
+    A rotation with a mistyped path would otherwise make an empty database, find nothing stale
+    in it, and report success to cron for ever. Raises ConfigurationError.
+    """
+    path = sqlite_path(settings.database_url)
+    if path is not None and not path.exists():
+        raise ConfigurationError(
+            f"There is no database at {path}. Check SECRETS_INSTANCE_DIR and SECRETS_DATABASE_URL, "
+            "or start the server once."
+        )
+    return open_store(settings, now)
 
 
 def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]:
     """The database with its schema up to date, and master keys that open all that is in it."""
     if not settings.MASTER_KEYS or not settings.DATABASE_URL:
         make_private_folder(settings.INSTANCE_DIR)
-    db = open_database(
-        settings.database_url,
-        settings.DATABASE_TIMEOUT.total_seconds(),
-        settings.DATABASE_POOL_SIZE,
-    )
     try:
+        db = open_database(
+            settings.database_url,
+            settings.DATABASE_TIMEOUT.total_seconds(),
+            settings.DATABASE_POOL_SIZE,
+        )
         migrate(db, now)
         with db.read() as tx:
             needed = system.wrapping_fingerprints(tx)
@@ -70,8 +85,8 @@ def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]
             system.refuse_missing_master_keys(tx, master)
     except DatabaseUnavailable as error:
         raise ConfigurationError(
-            "The database cannot be opened. Check SECRETS_DATABASE_URL, its folder's "
-            "permissions and free space."
+            "The database cannot be opened. Check SECRETS_DATABASE_URL, whether its server "
+            "answers, and its folder's permissions and free space."
         ) from error
     return db, master
 
@@ -102,13 +117,13 @@ def _master_keys(settings: Settings, needed: set[str]) -> MasterKeys:
     return MasterKeys([key or ""])
 
 
-def _system_keys(db: Database, master: MasterKeys, now: datetime) -> system.SystemKeys:
+def _pepper(db: Database, master: MasterKeys, now: datetime) -> SystemKey:
     with db.read() as tx:
-        keys = system.load_system_keys(tx, master)
-    if keys is not None:
-        return keys
+        pepper = system.load_pepper(tx, master)
+    if pepper is not None:
+        return pepper
     with db.write() as tx:
         system.ensure_system_keys(tx, master, now)
-        keys = system.load_system_keys(tx, master)
-    assert keys is not None  # noqa: S101 - just made, in this transaction
-    return keys
+        pepper = system.load_pepper(tx, master)
+    assert pepper is not None  # noqa: S101 - just made, in this transaction
+    return pepper

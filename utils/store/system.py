@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet
 
@@ -11,19 +11,18 @@ from models.errors import ConfigurationError, Undecryptable
 from models.rows import SystemKey, WrappedKey
 from models.times import to_microseconds
 from utils.crypto import MasterKeys, missing_master_key_sentence
-from utils.db import Tx
+from utils.db import Row, Tx
 
 PEPPER = "pepper"
 SIGNING = "signing"
 
 
 @dataclass(frozen=True, slots=True)
-class SystemKeys:
-    """The unwrapped system keys. ``signing`` holds retired ones too: their tokens still count."""
+class SigningKey:
+    """A key for session tokens; its number is the token header ``kid``."""
 
-    pepper: SystemKey = field(repr=False)
-    signing: dict[str, SystemKey] = field(repr=False)  # by token header `kid`
-    signing_kid: str
+    number: int
+    key: SystemKey = field(repr=False)
 
 
 def ensure_system_keys(tx: Tx, master: MasterKeys, now: datetime) -> None:
@@ -35,15 +34,16 @@ def ensure_system_keys(tx: Tx, master: MasterKeys, now: datetime) -> None:
             _create(tx, master, purpose, now)
 
 
-def load_system_keys(tx: Tx, master: MasterKeys) -> SystemKeys | None:
-    """Unwrap all system keys; None if they are yet to be made.
+def load_pepper(tx: Tx, master: MasterKeys) -> SystemKey | None:
+    """Open every system key, and return the pepper; None if they are yet to be made.
 
-    Raises ConfigurationError when one does not open although its master key is configured.
+    Raises ConfigurationError when one does not open although its master key is configured:
+    better at the start than at somebody's login.
     """
-    rows = tx.all("SELECT id, purpose, sealed, master, retired_at FROM system_keys ORDER BY id")
-    opened: dict[str, dict[str, SystemKey]] = {PEPPER: {}, SIGNING: {}}
-    current: dict[str, str] = {}
-    for number, purpose, sealed, fingerprint, retired_at in rows:
+    opened: dict[str, SystemKey] = {}
+    for number, purpose, sealed, fingerprint in tx.all(
+        "SELECT id, purpose, sealed, master FROM system_keys ORDER BY id"
+    ):
         try:
             key = master.unwrap_system_key(WrappedKey(sealed, fingerprint), purpose, number)
         except Undecryptable as error:
@@ -51,12 +51,52 @@ def load_system_keys(tx: Tx, master: MasterKeys) -> SystemKeys | None:
                 f"System key {number} ({purpose}) does not open with master key {fingerprint}: "
                 "the database is damaged. Restore a backup."
             ) from error
-        opened[purpose][str(number)] = key
-        if retired_at is None:
-            current[purpose] = str(number)
-    if not {PEPPER, SIGNING} <= current.keys():
-        return None
-    return SystemKeys(opened[PEPPER][current[PEPPER]], opened[SIGNING], current[SIGNING])
+        opened[purpose] = key
+    return opened[PEPPER] if {PEPPER, SIGNING} <= opened.keys() else None
+
+
+def current_signing_key(tx: Tx, master: MasterKeys) -> SigningKey:
+    """The key that signs new session tokens."""
+    row = tx.one(
+        "SELECT id, sealed, master FROM system_keys WHERE purpose = 'signing' "
+        "AND retired_at IS NULL"
+    )
+    if row is None:
+        raise LookupError("there is no current signing key")
+    return _signing_key(row, master)
+
+
+def find_signing_key(tx: Tx, master: MasterKeys, number: int) -> SigningKey | None:
+    """The signing key with this number, retired or not; None once it is destroyed."""
+    row = tx.one(
+        "SELECT id, sealed, master FROM system_keys WHERE purpose = 'signing' AND id = ?", number
+    )
+    return None if row is None else _signing_key(row, master)
+
+
+def rotate_signing_key(
+    tx: Tx, master: MasterKeys, now: datetime, created_before: datetime, session_lifetime: timedelta
+) -> bool:
+    """Sign with a new key if the current one was made by then; whether it was replaced.
+
+    A retired key goes on verifying until the last session that it may have signed for has
+    ended, so that nobody is logged out; then it is deleted.
+    """
+    moment = to_microseconds(now)
+    tx.run(
+        "DELETE FROM system_keys WHERE purpose = 'signing' AND retired_at <= ?",
+        to_microseconds(now - session_lifetime),
+    )
+    retired = tx.run(
+        "UPDATE system_keys SET retired_at = ? "
+        "WHERE purpose = 'signing' AND retired_at IS NULL AND created_at <= ?",
+        moment,
+        to_microseconds(created_before),
+    )
+    if retired == 0:
+        return False
+    _create(tx, master, SIGNING, now)
+    return True
 
 
 def missing_master_keys(tx: Tx, master: MasterKeys) -> set[str]:
@@ -74,6 +114,11 @@ def wrapping_fingerprints(tx: Tx) -> set[str]:
     """Fingerprints of all master keys that wrap anything in this database."""
     rows = tx.all("SELECT master FROM system_keys UNION SELECT master FROM user_key_material")
     return {row[0] for row in rows}
+
+
+def _signing_key(row: Row, master: MasterKeys) -> SigningKey:
+    key = master.unwrap_system_key(WrappedKey(row[1], row[2]), SIGNING, row[0])
+    return SigningKey(row[0], key)
 
 
 def _create(tx: Tx, master: MasterKeys, purpose: str, now: datetime) -> None:
