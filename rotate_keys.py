@@ -106,8 +106,8 @@ class Command:
                 )
         self.out.faults(report.faults)
         self.out.summary(
-            f"{report.switched} new keys, {report.reencrypted} re-encrypted, "
-            f"{report.destroyed} keys destroyed, {len(report.faults)} faults",
+            f"new keys: {report.switched}, re-encrypted: {report.reencrypted}, "
+            f"destroyed: {report.destroyed}, faults: {len(report.faults)}",
             {
                 "switched": report.switched,
                 "signing_keys": report.signing_keys,

@@ -88,7 +88,9 @@ def _label_filter(text: str) -> str:
 
 # RFC 3339 section 5.6. datetime.fromisoformat alone takes much more, and differs by version.
 _RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-]\d\d:\d\d))\Z", re.ASCII
+    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d{1,9}))?"
+    r"(?:[Zz]|([+-](?:[01]\d|2[0-3]):[0-5]\d))\Z",
+    re.ASCII,
 )
 
 

@@ -39,12 +39,11 @@ class WrappedKey:
 class Account:
     """A person or service that owns secrets.
 
-    ``public_id`` is random and stands where the row's number must not: in tokens, and in
-    the password's pre-hash (it is known before the row exists, so hashing needs no lock).
+    The id is random and made before the row, so that the password can be hashed, bound to it,
+    while no lock is held.
     """
 
     id: UserId
-    public_id: str
     username: Username
     created_at: datetime
 

@@ -13,7 +13,7 @@ from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
 from utils.passwords import refuse_guessable
 from utils.store import accounts, sessions
-from utils.tokens import new_id
+from utils.tokens import new_account_id
 
 bp = Blueprint("auth", __name__)
 
@@ -28,10 +28,10 @@ def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
     refuse_guessable(wanted.password, wanted.username)
     with vault.db.read() as tx:
         accounts.refuse_taken(tx, wanted.username)
-    public_id = new_id()
-    hashed = vault.hasher.hash(wanted.password, public_id)
+    account_id = new_account_id()
+    hashed = vault.hasher.hash(wanted.password, account_id)
     with vault.db.write() as tx:
-        account = accounts.create(tx, vault.master, wanted.username, public_id, hashed, call.now)
+        account = accounts.create(tx, vault.master, account_id, wanted.username, hashed, call.now)
     return answer(responses.Account.of(account), 201, {"Location": "/account"})
 
 
@@ -43,7 +43,7 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
     credentials = _verified(call.body)
     upgraded = None
     if vault.hasher.needs_rehash(credentials.password_hash):
-        upgraded = vault.hasher.hash(call.body.password, credentials.account.public_id)
+        upgraded = vault.hasher.hash(call.body.password, credentials.account.id)
     tokens.fetch_signing_key()
     with vault.db.write() as tx:
         if not accounts.still_valid(tx, credentials):
@@ -111,9 +111,7 @@ def _verified(given: requests.Login) -> Credentials:
     if credentials is None:
         vault.hasher.verify_nobody(given.password)
         raise _wrong()
-    if not vault.hasher.verify(
-        given.password, credentials.account.public_id, credentials.password_hash
-    ):
+    if not vault.hasher.verify(given.password, credentials.account.id, credentials.password_hash):
         raise _wrong()
     return credentials
 

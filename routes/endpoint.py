@@ -7,6 +7,7 @@ lines: one transaction, then the shape of the answer.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,8 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from flask import Response, request
 from pydantic import BaseModel
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from models import requests
 from models.errors import NotAcceptable, NotAuthenticated
@@ -101,9 +104,10 @@ def answer(
 
 def _negotiate(produces: tuple[str, ...]) -> str:
     """The first of *produces* unless the caller prefers another (RFC 9110 section 12.5.1)."""
-    if not request.accept_mimetypes:
-        return produces[0]
-    chosen = request.accept_mimetypes.best_match(produces)
+    # Many clients ask for "application/json; charset=utf-8", which Werkzeug takes for another type.
+    plain = re.sub(r';\s*charset="?utf-?8"?', "", request.headers.get("Accept", ""), flags=re.I)
+    accepted = parse_accept_header(plain, MIMEAccept)
+    chosen = accepted.best_match(produces) if accepted else produces[0]
     if chosen is None:
         raise NotAcceptable(f"This URL answers with: {', '.join(produces)}.")
     return chosen

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from models.errors import NotAuthenticated
+from models.errors import CsrfFailed, NotAuthenticated
 from models.rows import Session
 from routes import tokens
 from routes.context import current_vault
@@ -38,8 +38,11 @@ def session_even_if_access_expired(now: datetime) -> Session:
 
 
 def session_if_any(now: datetime) -> Session | None:
-    """The session that a login is about to replace, if the caller sent a live one."""
-    with suppress(NotAuthenticated):
+    """The session that a login is about to replace, if the caller sent a live one.
+
+    Old cookies, or cookies without their CSRF token, must not keep anybody from logging in.
+    """
+    with suppress(NotAuthenticated, CsrfFailed):
         return session(now)
     return None
 

@@ -31,6 +31,7 @@ Body = TypeVar("Body", bound=requests.Request)
 Query = TypeVar("Query", bound=requests.Query)
 _BARE_KINDS: dict[str, ValueKind] = {"text/plain": "text", "application/octet-stream": "bytes"}
 _LONGEST_NUMBER = 40  # digits; no field of ours takes more
+_FIELD_OF_KIND = {"base64": "secret", "secret": "secret"}
 _DRAIN_LIMIT = 16 * 1024 * 1024
 
 
@@ -51,7 +52,7 @@ def parse_body(model: type[Body]) -> Body:
     if model is requests.Nothing and not data:
         return _validate(model, {}, "#/")
     if issubclass(model, requests.PutSecret) and _is_bare(data):
-        _require_length()
+        _require_announced_end(data)
         kind = _BARE_KINDS.get(request.mimetype, "bytes")
         if kind == "text" and not _is_utf8():
             raise UnsupportedMediaType("Send text/plain in UTF-8.")
@@ -121,10 +122,16 @@ def _refuse_unclear_framing() -> None:
         raise UnsupportedMediaType("Send the body without a Content-Encoding.")
 
 
-def _require_length() -> None:
+def _require_announced_end(data: bytes) -> None:
     """JSON has an end of its own; a bare value that comes chunked ends where the client went away,
-    and granian does not tell that from a last chunk."""
-    if request.content_length is None:
+    and granian does not tell that from a last chunk. HTTP/1 announces an empty body by silence.
+    """
+    announced = request.content_length is not None or (
+        not data
+        and "Transfer-Encoding" not in request.headers
+        and request.environ["SERVER_PROTOCOL"].startswith("HTTP/1")
+    )
+    if not announced:
         raise LengthRequired("Send a bare value with Content-Length, or send it as JSON.")
 
 
@@ -175,7 +182,8 @@ def _field_problems(
     field's name, or a key inside `labels`, is a value that the caller sent."""
     problems = {}
     for found in error.errors(include_url=False, include_context=False, include_input=False):
-        field = found["loc"][0] if found["loc"] else ""
+        # Whether `secret` can be kept is asked of the whole model: it takes `encoding` to tell.
+        field = found["loc"][0] if found["loc"] else _FIELD_OF_KIND.get(found["type"], "")
         known = isinstance(field, str) and field in model.model_fields
         if found["type"] == "extra_forbidden":
             names = ", ".join(model.model_fields) or "none"

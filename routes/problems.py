@@ -67,6 +67,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(errors.SecretsManagerError, _ours)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _crash)
+    app.logger.addFilter(_without_messages)
 
 
 def request_id() -> str:
@@ -140,17 +141,31 @@ def _problem(kind: Kind, detail: str, extra: dict[str, Any], headers: dict[str, 
 
 
 def _log(what: str, error: BaseException) -> None:
+    rule = request.url_rule.rule if request.url_rule else "-"
+    logger.error(
+        "%s %s %s request_id=%s\n%s", what, request.method, rule, request_id(), _described(error)
+    )
+
+
+def _described(error: BaseException) -> str:
     """Types and frames of the whole chain, without messages: those may quote what was sent."""
     lines = []
+    seen: set[int] = set()  # two exceptions can be each other's cause
     link: BaseException | None = error
-    while link is not None:
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
         lines.append(f"{type(link).__module__}.{type(link).__qualname__}")
         lines.extend(
             f"  {frame.filename}:{frame.lineno} in {frame.name}"
             for frame in traceback.extract_tb(link.__traceback__)
         )
         link = link.__cause__ or link.__context__
-    rule = request.url_rule.rule if request.url_rule else "-"
-    logger.error(
-        "%s %s %s request_id=%s\n%s", what, request.method, rule, request_id(), "\n".join(lines)
-    )
+    return "\n".join(lines)
+
+
+def _without_messages(record: logging.LogRecord) -> bool:
+    """Flask itself logs what fails outside of a view, and would quote the exception."""
+    if record.exc_info and record.exc_info[1]:
+        record.msg = f"{record.getMessage()}\n{_described(record.exc_info[1])}"
+        record.args, record.exc_info = (), None
+    return True

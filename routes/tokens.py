@@ -1,6 +1,6 @@
 """Session tokens (JWT) and the cookies that carry them.
 
-A session is a row; its tokens only name it. Each lists who (``sub``, the account's public id),
+A session is a row; its tokens only name it. Each lists who (``sub``, the account's id),
 which session (``sid``), which token (``jti``) and what for (``type``), and nothing private:
 anybody can read a JWT.
 """
@@ -19,7 +19,7 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 
 from models.errors import CsrfFailed, NotAuthenticated
-from models.rows import Session
+from models.rows import Session, UserId
 from routes.context import current_vault
 from routes.transport import SAFE_METHODS, cookie_names
 from utils.store import system
@@ -31,7 +31,9 @@ _AUDIENCE = "secrets-manager-api"
 _REQUIRED = frozenset({"exp", "iat", "nbf", "jti", "type", "sub", "iss", "aud", "sid", "csrf"})
 _LONGEST = 4096  # bytes; no cookie of ours is longer (ASVS 3.3.5)
 _CONFIGURED_KID = "configured"
-_KEY_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # no other spelling
+_ID = re.compile(r"[A-Za-z0-9_-]{22}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 CSRF_HEADER = "X-CSRF-TOKEN"
 
 
@@ -40,7 +42,7 @@ class Claims:
     """What a verified token says."""
 
     session_id: str
-    account_id: str
+    account_id: UserId
     token_id: str
     csrf: str
 
@@ -88,12 +90,12 @@ def set_cookies(response: Response, session: Session, now: datetime) -> None:
     claims = {"sid": session.id, "csrf": csrf, "iat": now, "nbf": now}
     headers = {"kid": _signing_key()[0]}
     access = fje.create_access_token(
-        session.account.public_id,
+        str(session.account.id),
         additional_claims={**claims, "jti": new_id(), "exp": access_ends},
         additional_headers=headers,
     )
     refresh = fje.create_refresh_token(
-        session.account.public_id,
+        str(session.account.id),
         additional_claims={**claims, "jti": session.refresh_id, "exp": session.idle_expires_at},
         additional_headers=headers,
     )
@@ -127,7 +129,7 @@ def refresh_claims() -> Claims:
 def _claims(cookie: str, kind: str) -> Claims:
     sent = request.cookies.getlist(cookie)
     # Two of one name: somebody planted one, and which is whose cannot be told.
-    if len(sent) != 1 or len(sent[0]) > _LONGEST:
+    if len(sent) != 1 or len(sent[0]) > _LONGEST or not _TOKEN.fullmatch(sent[0]):
         raise _refused()
     try:
         token = fje.decode_token(sent[0])
@@ -137,15 +139,28 @@ def _claims(cookie: str, kind: str) -> Claims:
         raise _refused() from error
     if token["type"] != kind:
         raise _refused()
-    claims = Claims(*(_text(token[name]) for name in ("sid", "sub", "jti", "csrf")))
+    claims = Claims(
+        session_id=_id(token["sid"]),
+        account_id=UserId(_number(token["sub"])),
+        token_id=_id(token["jti"]),
+        csrf=_id(token["csrf"]),
+    )
     _check_csrf(claims)
     return claims
 
 
-def _text(claim: object) -> str:
-    if not isinstance(claim, str):
+def _id(claim: object) -> str:
+    """What :func:`new_id` makes, and nothing that a database could choke on."""
+    if not isinstance(claim, str) or not _ID.fullmatch(claim):
         raise _refused()
     return claim
+
+
+def _number(claim: object) -> int:
+    """What a BIGINT column can hold."""
+    if not isinstance(claim, str) or not _NUMBER.fullmatch(claim) or int(claim) >= 2**63:
+        raise _refused()
+    return int(claim)
 
 
 def _check_csrf(claims: Claims) -> None:
@@ -193,10 +208,10 @@ def _verifying_key(kid: object) -> str:
     configured = vault.settings.JWT_SECRET_KEY
     if configured and kid == _CONFIGURED_KID:
         return configured
-    if configured or not isinstance(kid, str) or not _KEY_NUMBER.fullmatch(kid):
+    if configured:
         raise _refused()
     with vault.db.read() as tx:
-        found = system.find_signing_key(tx, vault.master, int(kid))
+        found = system.find_signing_key(tx, vault.master, _number(kid))
     if found is None:
         raise _refused()
     return found.key.decode()

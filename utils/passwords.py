@@ -21,10 +21,11 @@ from contextlib import contextmanager
 import bcrypt
 
 from models.errors import FieldProblem, HashingSaturated, InvalidFields, Undecryptable
-from models.rows import PasswordHash, SystemKey, Username
+from models.rows import PasswordHash, SystemKey, UserId, Username
 
 _BCRYPT_ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _COMMON_LIST_SIZE = 30_000
+_NOBODY = UserId(0)  # no account has it
 # A word that an attacker of this very service would try first (ASVS 6.2.11).
 _CONTEXT_WORDS = ("secretsmanager", "secrets-manager", "secrets_manager", "secrets manager")
 
@@ -44,13 +45,13 @@ class PasswordHasher:
         self._wait_seconds = wait_seconds
         self._nobody = _unmatchable_hash(cost)
 
-    def hash(self, password: str, account_id: str) -> PasswordHash:
-        """Hash *password* for the account with this public id. Raises HashingSaturated."""
+    def hash(self, password: str, account_id: UserId) -> PasswordHash:
+        """Hash *password* for the account with this id. Raises HashingSaturated."""
         with self._slot():
             salted = bcrypt.hashpw(self._prehash(password, account_id), bcrypt.gensalt(self._cost))
         return PasswordHash(salted.decode())
 
-    def verify(self, password: str, account_id: str, expected: PasswordHash) -> bool:
+    def verify(self, password: str, account_id: UserId, expected: PasswordHash) -> bool:
         """Whether *password* is the one that *expected* was made from.
 
         Raises HashingSaturated, or Undecryptable for what is stored but is no hash.
@@ -66,16 +67,16 @@ class PasswordHasher:
 
         Without it, an unknown name would answer 290 ms sooner than a known one.
         """
-        return self.verify(password, "nobody", self._nobody)
+        return self.verify(password, _NOBODY, self._nobody)
 
     def needs_rehash(self, current: PasswordHash) -> bool:
         """Whether *current* was made at another cost than is configured now."""
         return int(current.split("$")[2]) != self._cost
 
-    def _prehash(self, password: str, account_id: str) -> bytes:
-        """Always 44 characters of base64. The account id has a fixed alphabet without NUL,
-        so the NUL keeps (id, password) pairs apart."""
-        message = account_id.encode() + b"\x00" + password.encode("utf-8", "surrogatepass")
+    def _prehash(self, password: str, account_id: UserId) -> bytes:
+        """Always 44 characters of base64. The id is digits, so the NUL after it keeps
+        (id, password) pairs apart."""
+        message = b"%d\x00" % account_id + password.encode("utf-8", "surrogatepass")
         return base64.b64encode(hmac.new(self._pepper, message, hashlib.sha256).digest())
 
     @contextmanager

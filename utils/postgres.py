@@ -27,6 +27,13 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _ROTATION = 7_403_801_996_021_534  # names the rotation among advisory locks
 _BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure, pg.QueryCanceled)
+# Read-only is what a standby is, and for a moment what it was before a failover.
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    pg.ReadOnlySqlTransaction,
+)
 
 
 class PostgresDatabase(Database):
@@ -77,6 +84,9 @@ class PostgresDatabase(Database):
                     min_size=1,
                     max_size=self._pool_size,
                     timeout=self._busy_timeout_ms / 1000,
+                    # Else the pool tries at ever longer intervals, and a server that was away
+                    # for a minute is not found again for another.
+                    reconnect_timeout=self._busy_timeout_ms / 1000,
                     kwargs={
                         "autocommit": True,  # transaction() says BEGIN; nothing begins unasked
                         "connect_timeout": 5,
@@ -150,5 +160,5 @@ def _our_errors() -> Iterator[None]:
         raise DatabaseBusy("The database is busy. Try again in a moment.") from error
     except pg.IntegrityError as error:
         raise IntegrityViolation("The database refused the change.") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+    except _AWAY as error:
         raise DatabaseUnavailable("The database is not available.") from error

@@ -1,10 +1,23 @@
-"""Random identifiers and session keys' place in a token: minted here, nowhere else."""
+"""Random identifiers: minted here, nowhere else."""
 
 from __future__ import annotations
 
 import secrets
 
+from models.rows import UserId
+
+_LARGEST_ID = 2**63 - 1  # of a BIGINT
+
 
 def new_id() -> str:
     """128 random bits in URL-safe base64 (22 characters; ASVS 11.5.1 rules out UUIDs)."""
     return secrets.token_urlsafe(16)
+
+
+def new_account_id() -> UserId:
+    """A random number for a new account: names it, tells nothing, is no secret.
+
+    Two equal ones among a million accounts are as likely as one in 18 million; the primary
+    key would refuse the second.
+    """
+    return UserId(1 + secrets.randbelow(_LARGEST_ID))

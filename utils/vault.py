@@ -7,6 +7,8 @@ operator, and the next start finds what it would have found before.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -40,7 +42,8 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
     Raises ConfigurationError.
     """
     db, master = open_store(settings, now)
-    pepper = _pepper(db, master, now)
+    with _closed_on_error(db):
+        pepper = _pepper(db, master, now)
     if settings.BCRYPT_COST < MINIMUM_SAFE_COST:
         logger.warning("SECRETS_BCRYPT_COST is below %d: for tests only.", MINIMUM_SAFE_COST)
     hasher = PasswordHasher(
@@ -77,18 +80,29 @@ def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]
             settings.DATABASE_TIMEOUT.total_seconds(),
             settings.DATABASE_POOL_SIZE,
         )
-        migrate(db, now)
-        with db.read() as tx:
-            needed = system.wrapping_fingerprints(tx)
-        master = _master_keys(settings, needed)
-        with db.read() as tx:
-            system.refuse_missing_master_keys(tx, master)
+        with _closed_on_error(db):
+            migrate(db, now)
+            with db.read() as tx:
+                needed = system.wrapping_fingerprints(tx)
+            master = _master_keys(settings, needed)
+            with db.read() as tx:
+                system.refuse_missing_master_keys(tx, master)
     except DatabaseUnavailable as error:
         raise ConfigurationError(
             "The database cannot be opened. Check SECRETS_DATABASE_URL, whether its server "
             "answers, and its folder's permissions and free space."
         ) from error
     return db, master
+
+
+@contextmanager
+def _closed_on_error(db: Database) -> Iterator[None]:
+    """A pool that is left to the garbage collector may complain on stderr, after our one line."""
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
 
 
 def _master_keys(settings: Settings, needed: set[str]) -> MasterKeys:

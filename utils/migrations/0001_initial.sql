@@ -12,10 +12,11 @@ CREATE TABLE system_keys (
 );
 CREATE UNIQUE INDEX one_current_system_key ON system_keys (purpose) WHERE retired_at IS NULL;
 
+-- The id is random, not a counter, and is what everything of an account is bound to: the password's
+-- pre-hash, the session tokens, the wrapped keys and through them the values.
 -- A deleted account stays as a row without a password: its name is never given out again.
 CREATE TABLE users (
-    id             {identity},
-    public_id      TEXT NOT NULL UNIQUE,
+    id             BIGINT PRIMARY KEY,
     username       TEXT {binary} NOT NULL UNIQUE,
     state          TEXT NOT NULL CHECK (state IN ('active', 'disabled', 'deleted')),
     password_hash  TEXT,

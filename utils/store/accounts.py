@@ -23,8 +23,8 @@ def refuse_taken(tx: Tx, username: Username) -> None:
 def create(
     tx: Tx,
     master: MasterKeys,
+    account_id: UserId,
     username: Username,
-    public_id: str,
     password_hash: PasswordHash,
     now: datetime,
 ) -> Account:
@@ -33,16 +33,16 @@ def create(
     Raises AlreadyExists, also for the name of a deleted account.
     """
     row = tx.one(
-        "INSERT INTO users (public_id, username, state, password_hash, created_at) "
+        "INSERT INTO users (id, username, state, password_hash, created_at) "
         "VALUES (?, ?, 'active', ?, ?) ON CONFLICT (username) DO NOTHING RETURNING id",
-        public_id,
+        account_id,
         username,
         password_hash,
         to_microseconds(now),
     )
     if row is None:
         raise AlreadyExists(_TAKEN)
-    account = Account(UserId(row[0]), public_id, username, now)
+    account = Account(account_id, username, now)
     add_current_key(tx, master, account.id, now)
     return account
 
@@ -50,14 +50,14 @@ def create(
 def find_credentials(tx: Tx, username: Username) -> Credentials | None:
     """What to check a login against; None for unknown, disabled and deleted alike."""
     row = tx.one(
-        "SELECT id, public_id, username, created_at, password_hash FROM users "
+        "SELECT id, username, created_at, password_hash FROM users "
         "WHERE username = ? AND state = 'active'",
         username,
     )
     if row is None:
         return None
-    account = Account(UserId(row[0]), row[1], Username(row[2]), from_microseconds(row[3]))
-    return Credentials(account, PasswordHash(row[4]))
+    account = Account(UserId(row[0]), Username(row[1]), from_microseconds(row[2]))
+    return Credentials(account, PasswordHash(row[3]))
 
 
 def still_valid(tx: Tx, credentials: Credentials) -> bool:

@@ -11,11 +11,11 @@ from utils.tokens import new_id
 
 _COLUMNS = (
     "s.id, s.refresh_id, s.created_at, s.idle_expires_at, s.expires_at, "
-    "u.id, u.public_id, u.username, u.created_at"
+    "u.id, u.username, u.created_at"
 )
 _FIND = (
     "SELECT " + _COLUMNS + " FROM sessions s JOIN users u ON u.id = s.user_id "  # noqa: S608
-    "WHERE s.id = ? AND u.public_id = ? AND u.state = 'active' "
+    "WHERE s.id = ? AND u.id = ? AND u.state = 'active' "
     "AND s.idle_expires_at > ? AND s.expires_at > ?"
 )
 
@@ -53,10 +53,10 @@ def open_session(
     return session
 
 
-def find_session(tx: Tx, session_id: str, public_id: str, now: datetime) -> Session | None:
+def find_session(tx: Tx, session_id: str, account: UserId, now: datetime) -> Session | None:
     """The session, if it still lives and belongs to the account that the token names."""
     moment = to_microseconds(now)
-    row = tx.one(_FIND, session_id, public_id, moment, moment)
+    row = tx.one(_FIND, session_id, account, moment, moment)
     return _session(row) if row is not None else None
 
 
@@ -97,7 +97,7 @@ def end_session(tx: Tx, session_id: SessionId) -> None:
 
 
 def _session(row: Row) -> Session:
-    account = Account(UserId(row[5]), row[6], Username(row[7]), from_microseconds(row[8]))
+    account = Account(UserId(row[5]), Username(row[6]), from_microseconds(row[7]))
     return Session(
         id=SessionId(row[0]),
         account=account,
