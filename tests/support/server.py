@@ -33,6 +33,8 @@ class Server:
     instance: Path
     environ: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    # A command that ends in exec, so that the process stays ours to kill: ("setpriv", ...).
+    prefix: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,7 +63,7 @@ class Server:
         """Start the process, without waiting until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flask", "run", "--port", str(self.port)],
+                [*self.prefix, sys.executable, "-m", "flask", "run", "--port", str(self.port)],
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=log,

@@ -1,0 +1,78 @@
+"""HTTP by hand: bytes on a socket, for what no client library would send."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import socket
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+PATIENCE = 20.0  # seconds until a test gives up; what a test demands is much less
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back; ``status`` is 0 where the server closed the connection without a word."""
+
+    status: int
+    headers: http.client.HTTPMessage = field(default_factory=http.client.HTTPMessage)
+    body: bytes = b""
+    seconds: float = 0.0
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+def head(method: str, target: str, port: int, *lines: str) -> bytes:
+    """The first line and the headers of a request, with the empty line that ends them."""
+    first = f"{method} {target} HTTP/1.1"
+    # UTF-8, so that a test can put any bytes into a header by way of surrogateescape.
+    text = "\r\n".join([first, f"Host: 127.0.0.1:{port}", *lines, "", ""])
+    return text.encode("utf-8", "surrogateescape")
+
+
+def exchange(port: int, *parts: bytes, hang_up: bool = False, tls: Any = None) -> Reply:
+    """Send *parts* one after the other and read one response.
+
+    With *hang_up* the client closes its side after the last part, in the middle of whatever it
+    had announced, and still listens. *tls* is an ``ssl.SSLContext`` where the server wants one.
+    """
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as plain:
+        connection = tls.wrap_socket(plain, server_hostname="127.0.0.1") if tls else plain
+        try:
+            for part in parts:
+                connection.sendall(part)
+            if hang_up:
+                connection.shutdown(socket.SHUT_WR)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has heard enough; perhaps it still answered
+        method = parts[0].split(b" ", 1)[0].decode("latin-1")
+        return _read(connection, method, began)
+
+
+def _read(connection: socket.socket, method: str, began: float) -> Reply:
+    """The final response; interim ones (100 Continue) are passed over."""
+    response = http.client.HTTPResponse(connection, method=method)
+    try:
+        response.begin()
+        body = response.read()
+    except (http.client.HTTPException, ConnectionResetError):
+        return Reply(0, seconds=time.monotonic() - began)
+    finally:
+        response.close()
+    return Reply(response.status, response.headers, body, time.monotonic() - began)
+
+
+def chunked(*chunks: bytes, last: bool = True) -> bytes:
+    """Chunked transfer coding; without *last* it never ends."""
+    out = io.BytesIO()
+    for chunk in chunks:
+        out.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+    if last:
+        out.write(b"0\r\n\r\n")
+    return out.getvalue()
