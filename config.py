@@ -22,6 +22,7 @@ from models.errors import ConfigurationError
 
 PREFIX = "SECRETS_"
 _MINIMUM_SIGNING_KEY_BYTES = 32
+_LONGEST = timedelta(days=36_500)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -32,7 +33,10 @@ def parse_duration(value: Any) -> Any:
     match = re.fullmatch(r"([0-9]{1,6})([smhd])", value.strip())
     if match is None:
         raise ValueError("must be a duration such as 90s, 15m, 12h or 7d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    duration = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if duration > _LONGEST:  # added to the time of day it would leave the calendar
+        raise ValueError(f"must be at most {_LONGEST.days}d")
+    return duration
 
 
 def _list(value: Any) -> Any:

@@ -15,28 +15,37 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn
 
 import config
-from models.errors import ConfigurationError, RotationRunning, SecretsManagerError, TryLater
+from models.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    RotationRunning,
+    SecretsManagerError,
+    TryLater,
+)
 from models.names import parse_username
-from models.rows import Fault, Report, UserId
+from models.rows import Fault, UserId
 from models.times import rfc3339, utcnow
 from utils.console import Output
 from utils.crypto import MasterKeys
 from utils.db import Database
-from utils.rotation import DEFAULT_BATCH, Rotator, owners_due, patiently
+from utils.record import leaves_remains, recorded
+from utils.rotation import DEFAULT_BATCH, Rotator, owners_due
 from utils.status import read_status
-from utils.store import ciphertexts, keys, runs
+from utils.store import ciphertexts, keys
 from utils.vault import open_existing_store
 from utils.verify import verify
 
 DONE, INCOMPLETE, USAGE, RUNNING = 0, 1, 2, 75
 _LARGEST_BATCH = 10_000
+# "All" asks no clock: a key that was made while one was wrong may seem to be of tomorrow.
+_ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
+_REMAINS = "is in use: what was destroyed stays in its files until the next run"
 
 
 class Interrupted(Exception):
@@ -47,18 +56,23 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status."""
     options = _options(arguments)
     out = Output(as_json=options.json, quiet=options.quiet)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, _interrupt)
         settings = config.load(os.environ)
         db, master = open_existing_store(settings, utcnow())
-        return Command(options, settings, db, master, out).run()
+        with closing(db):
+            return Command(options, settings, db, master, out).run()
     except ConfigurationError as error:
         return out.failure(USAGE, str(error))
     except RotationRunning as error:
         return out.failure(RUNNING, str(error))
     except TryLater as error:
-        return out.failure(INCOMPLETE, f"{error} What was committed stays; run it again.")
-    except (Interrupted, KeyboardInterrupt):
+        why = f" ({error.why})" if isinstance(error, DatabaseUnavailable) and error.why else ""
+        return out.failure(INCOMPLETE, f"{error}{why} What was committed stays; run it again.")
+    except SecretsManagerError as error:
+        return out.failure(INCOMPLETE, f"{error} Run it with --verify.")
+    except Interrupted:
         return out.failure(
             INCOMPLETE, "Interrupted. What was committed stays; the next run does the rest."
         )
@@ -80,7 +94,7 @@ class Command:
         if self.options.verify:
             return self._verify()
         if self.options.status:
-            return self._status()
+            return self._status(owners)
         now = utcnow()
         cutoff = _cutoff(self.options, self.settings, now)
         if self.options.dry_run:
@@ -92,18 +106,18 @@ class Command:
     ) -> int:
         rotator = Rotator(self.db, self.master, now, owners, self.options.batch_size)
         report = rotator.report
-        with self.db.rotation_lock(), _recorded(self.db, report, now):
-            if cutoff is not None:
-                rotator.switch(cutoff)
-                if owners is None:
-                    rotator.rotate_signing_key(cutoff, self.settings.SESSION_LIFETIME)
-            with self.out.progress("re-encrypting", self._count_stale(owners)) as step:
-                rotator.sweep(step)
-            rotator.destroy()
-            if report.destroyed and not self.db.scrub():
-                report.faults.append(
-                    Fault("database", "is in use: old ciphertext stays in its log until next time")
-                )
+        with self.db.rotation_lock():
+            remains = leaves_remains(self.db)
+            with recorded(self.db, report, now):
+                if cutoff is not None:
+                    rotator.switch(cutoff)
+                    if owners is None:
+                        rotator.rotate_signing_key(cutoff, self.settings.SESSION_LIFETIME)
+                with self.out.progress("re-encrypting", lambda: self._count_stale(owners)) as step:
+                    rotator.sweep(step)
+                rotator.destroy()
+                if (remains or report.destroyed or report.signing_keys) and not self.db.scrub():
+                    report.faults.append(Fault("database", _REMAINS))
         self.out.faults(report.faults)
         self.out.summary(
             f"new keys: {report.switched}, re-encrypted: {report.reencrypted}, "
@@ -126,7 +140,7 @@ class Command:
             due &= owners
         with self.db.read() as tx:
             counts = ciphertexts.counts_by_owner(tx)
-            drained = sum(key.drained for key in keys.retired_keys(tx, owners))
+            retired = len(keys.retired_keys(tx, owners))
         moving = sum(
             count
             for (owner, state), count in counts.items()
@@ -134,15 +148,18 @@ class Command:
         )
         self.out.summary(
             f"dry run: would make {len(due)} new keys, re-encrypt {moving} ciphertexts and "
-            f"destroy {drained} keys that are drained already",
-            {"dry_run": True, "switched": len(due), "reencrypted": moving, "drained": drained},
+            f"destroy {retired + len(due)} keys",
+            {
+                "dry_run": True,
+                "switched": len(due),
+                "reencrypted": moving,
+                "destroyed": retired + len(due),
+            },
         )
         return DONE
 
     def _verify(self) -> int:
-        with self.db.read() as tx:
-            total = sum(ciphertexts.counts_by_owner(tx).values())
-        with self.out.progress("verifying", total) as step:
+        with self.out.progress("verifying", self._count_all) as step:
             found = verify(self.db, self.master, step)
         self.out.faults(found.faults)
         self.out.summary(
@@ -152,9 +169,8 @@ class Command:
         )
         return INCOMPLETE if found.faults else DONE
 
-    def _status(self) -> int:
-        names = self.options.user and {name.lower() for name in self.options.user}
-        status = read_status(self.db, names)
+    def _status(self, owners: frozenset[UserId] | None) -> int:
+        status = read_status(self.db, owners)
         self.out.table(
             ("user", "key", "state", "created", "ciphertexts"),
             [
@@ -180,12 +196,11 @@ class Command:
 
     def _count_stale(self, owners: frozenset[UserId] | None) -> int:
         with self.db.read() as tx:
-            counts = ciphertexts.counts_by_owner(tx)
-        return sum(
-            count
-            for (owner, state), count in counts.items()
-            if state == "retired" and (owners is None or owner in owners)
-        )
+            return ciphertexts.count_stale(tx, owners)
+
+    def _count_all(self) -> int:
+        with self.db.read() as tx:
+            return ciphertexts.count_all(tx)
 
 
 def _cutoff(
@@ -194,12 +209,10 @@ def _cutoff(
     """Keys made by this time are replaced; None: none is."""
     if options.sweep_only:
         return None
-    if options.older_than is not None:
-        age: timedelta = options.older_than
-        return now - age
-    if options.all or options.user:
-        return now
-    return now - settings.KEY_MAX_AGE
+    if options.older_than is None and (options.all or options.user):
+        return _ALWAYS
+    age: timedelta = settings.KEY_MAX_AGE if options.older_than is None else options.older_than
+    return now - age
 
 
 def _owners(db: Database, names: list[str] | None) -> frozenset[UserId] | None:
@@ -217,29 +230,6 @@ def _owners(db: Database, names: list[str] | None) -> frozenset[UserId] | None:
     return frozenset(found)
 
 
-@contextmanager
-def _recorded(db: Database, report: Report, now: datetime) -> Iterator[None]:
-    """Write down that a rotation runs and how it ended, also when it fails."""
-
-    def begin() -> int:
-        with db.write() as tx:
-            return runs.begin(tx, now)
-
-    def finish(outcome: runs.Outcome) -> int:
-        with db.write() as tx:
-            return runs.finish(tx, number, outcome, utcnow(), report)
-
-    number = patiently(begin)
-    try:
-        yield
-    except BaseException as error:
-        failed = isinstance(error, SecretsManagerError)
-        with suppress(TryLater):  # the first error is the one to tell
-            finish("incomplete" if failed else "interrupted")
-        raise
-    patiently(lambda: finish("incomplete" if report.faults else "done"))
-
-
 def _jsonable(facts: dict[str, Any]) -> dict[str, Any]:
     return {
         name: rfc3339(value) if isinstance(value, datetime) else value
@@ -248,6 +238,8 @@ def _jsonable(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    for one in (signal.SIGTERM, signal.SIGINT):  # once is enough: what follows must not be cut off
+        signal.signal(one, signal.SIG_IGN)
     raise Interrupted
 
 

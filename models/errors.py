@@ -107,9 +107,16 @@ class DatabaseBusy(TryLater):
 
 
 class DatabaseUnavailable(TryLater):
-    """The database does not answer, is read-only, or its disk is full."""
+    """The database does not answer, is read-only, or its disk is full.
+
+    *why* is for the operator; callers of the API read only the sentence.
+    """
 
     retry_after_seconds = 5
+
+    def __init__(self, sentence: str, why: str = "") -> None:
+        super().__init__(sentence)
+        self.why = why
 
 
 class RotationRunning(TryLater):

@@ -28,11 +28,12 @@ class Output:
         self._quiet = quiet
         self._faults: list[Fault] = []
 
-    def progress(self, label: str, length: int) -> AbstractContextManager[Progress]:
-        """A bar over *length* steps, or nothing where nobody watches."""
+    def progress(self, label: str, count: Callable[[], int]) -> AbstractContextManager[Progress]:
+        """A bar over as many steps as *count* says, or nothing where nobody watches: then
+        nothing needs counting either."""
         if self._quiet or not sys.stderr.isatty():
             return nullcontext(lambda _done: None)
-        return _bar(label, length)
+        return _bar(label, count())
 
     def faults(self, faults: list[Fault]) -> None:
         """Name each fault. Also with --quiet: they are what is wrong."""

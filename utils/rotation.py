@@ -18,8 +18,9 @@ What makes it safe is not that it runs alone (the lock is for economy) but that
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from models.errors import (
@@ -40,15 +41,17 @@ from models.rows import (
     WrappedKey,
 )
 from utils.crypto import MasterKeys, UserKey, reseal
-from utils.db import Database
+from utils.db import Database, Tx
 from utils.store import ciphertexts, keys, system
 
 DEFAULT_BATCH = 500
 _SWITCH_BATCH = 100  # accounts per transaction: about 10 ms under the lock
+_TRANSACTION_BYTES = 1_000_000  # about 20 ms under the lock; 500 values of 1 KB fit
 _PAUSE_SECONDS = 0.002  # between batches that hold the lock all the time: writers must not starve
 _FEW_KEYS = 64  # up to here sweeping key by key beats reading the table from end to end
 _REMEMBERED_KEYS = 20_000  # unwrapped keys kept during a sweep: about 10 MB
-_PATIENCE = 6  # times that a busy database is asked again, each after its own timeout
+_LONGEST_PAUSE_SECONDS = 0.1
+_PATIENCE_SECONDS = 30  # for which a busy database is asked again
 
 Progress = Callable[[int], None]
 
@@ -75,10 +78,9 @@ class Rotator:
     def switch(self, created_before: datetime) -> None:
         """Give every chosen account whose key was made by then a new current key."""
         for batch in owners_due(self._db, created_before):
-            self._switch(
-                [one for one in batch if self._owners is None or one in self._owners],
-                created_before,
-            )
+            chosen = [one for one in batch if self._owners is None or one in self._owners]
+            if chosen:
+                self._switch(chosen, created_before)
 
     def rotate_signing_key(self, created_before: datetime, session_lifetime: timedelta) -> None:
         """Replace the key that signs session tokens if made by then; nobody is logged out."""
@@ -104,50 +106,61 @@ class Rotator:
         time.sleep(_PAUSE_SECONDS)
 
     def sweep(self, progress: Progress = lambda _done: None) -> None:
-        """Re-encrypt every ciphertext under a retired key; those that don't open are reported.
+        """Re-encrypt every ciphertext under a retired key; those that can't be are reported.
 
-        Repeats until a pass changes nothing: a batch can lose its race (see above), and a key
-        can be retired while the sweep is past its rows.
+        Repeats until a pass finds nothing to move: a batch can lose its race (see above), and a
+        key can be retired while the sweep is past its rows. But it leaves keys that are made
+        from now on to the next run: else an account that goes on rotating would keep it going
+        for ever. So it ends, because with each move a row's key gets newer.
         """
-        while True:
+        with self._db.read() as tx:
+            newest = keys.newest_key(tx)
+        moving = True
+        while moving:
             self.report.faults.clear()
-            before = self.report.reencrypted
-            self._pass(progress)
-            if self.report.reencrypted == before:
-                return
+            moving = self._pass(newest, progress)
+        with self._db.read() as tx:
+            stranded = ciphertexts.stranded(tx, newest, self._owners)
+        self._blame(stranded, "It has no key to be re-encrypted with.")
 
-    def _pass(self, progress: Progress) -> None:
+    def _pass(self, newest: KeyId, progress: Progress) -> bool:
+        """Go over everything stale once; whether anything was there that could be moved."""
         with self._db.read() as tx:
             retired = keys.retired_keys(tx, self._owners)
-        stale = [key.id for key in retired if not key.drained]
+        stale = [key.id for key in retired if not key.drained and key.id <= newest]
         if self._owners is not None or len(stale) <= _FEW_KEYS:
-            for key_id in stale:
-                self._sweep_key(key_id, progress)
-        else:
-            self._sweep_table(progress)
+            random.shuffle(stale)  # so that several rotations at once do not do the same work
+            moving = [self._sweep_key(key_id, progress) for key_id in stale]
+            return any(moving)
+        return self._sweep_table(newest, progress)
 
-    def _sweep_key(self, key_id: KeyId, progress: Progress) -> None:
-        after = 0
+    def _sweep_key(self, key_id: KeyId, progress: Progress) -> bool:
+        return self._sweep(
+            lambda tx, after: ciphertexts.stale_of_key(tx, key_id, after, self._batch_size),
+            progress,
+        )
+
+    def _sweep_table(self, newest: KeyId, progress: Progress) -> bool:
+        return self._sweep(
+            lambda tx, after: ciphertexts.stale_in_order(tx, newest, after, self._batch_size),
+            progress,
+        )
+
+    def _sweep(
+        self, next_batch: Callable[[Tx, int], list[StaleCiphertext]], progress: Progress
+    ) -> bool:
+        after, moving = 0, False
         while True:
             with self._db.read() as tx:
-                batch = ciphertexts.stale_of_key(tx, key_id, after, self._batch_size)
+                batch = next_batch(tx, after)
             if not batch:
-                return
-            self._move(batch, progress)
+                return moving
+            moving |= self._move(batch)
+            progress(len(batch))
             after = batch[-1].id
 
-    def _sweep_table(self, progress: Progress) -> None:
-        after = 0
-        while True:
-            with self._db.read() as tx:
-                batch = ciphertexts.stale_in_order(tx, after, self._batch_size)
-            if not batch:
-                return
-            self._move(batch, progress)
-            after = batch[-1].id
-
-    def _move(self, batch: Sequence[StaleCiphertext], progress: Progress) -> None:
-        """Encrypt outside the lock, exchange inside it.
+    def _move(self, batch: Sequence[StaleCiphertext]) -> bool:
+        """Encrypt outside the lock, exchange inside it; whether there was anything to exchange.
 
         The lock is held for a tenth of the time; the encryption of the next batch is the pause
         in which waiting writers get their turn.
@@ -157,19 +170,28 @@ class Rotator:
             try:
                 ready.append(self._reencrypt(stale))
             except (Undecryptable, MissingMasterKey) as error:
-                self.report.faults.append(Fault(f"secret_versions id={stale.id}", str(error)))
+                self._blame([stale.id], str(error))
+        parts = _parts(ready)
+        for part in parts:
+            self._exchange(part)
+            if part is not parts[-1]:
+                time.sleep(_PAUSE_SECONDS)
+        return bool(ready)
 
+    def _exchange(self, ready: Sequence[Reencryption]) -> None:
         def attempt() -> int:
-            with self._db.write() as tx:
+            with self._db.write(wait=False) as tx:
                 return ciphertexts.replace(tx, ready)
 
         try:
             self.report.reencrypted += patiently(attempt)
         except IntegrityViolation:
             # Our "current" key was retired, drained and destroyed since we read it. Nothing
-            # of this batch was written; the next pass finds it with the newer key.
+            # of this part was written; the next pass finds it with the newer key.
             self._opened.clear()
-        progress(len(batch))
+
+    def _blame(self, rows: Iterable[int], what: str) -> None:
+        self.report.faults.extend(Fault(f"secret_versions id={row}", what) for row in rows)
 
     def _reencrypt(self, stale: StaleCiphertext) -> Reencryption:
         return reencrypt(
@@ -214,6 +236,19 @@ class Rotator:
         except IntegrityViolation:
             return False
         return True
+
+
+def _parts(ready: Sequence[Reencryption]) -> list[list[Reencryption]]:
+    """Split by size: 500 values of 64 KiB in one transaction held the lock for 1.2 s."""
+    parts: list[list[Reencryption]] = []
+    size = _TRANSACTION_BYTES
+    for one in ready:
+        if size >= _TRANSACTION_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(one)
+        size += len(one.ciphertext)
+    return parts
 
 
 def owners_due(db: Database, created_before: datetime) -> Iterator[list[UserId]]:
@@ -265,10 +300,14 @@ def patiently(attempt: Callable[[], int]) -> int:
     """Run a transaction again while the database is busy. Raises DatabaseBusy in the end.
 
     A rotation has time: better to wait for half a minute than to leave the work to tomorrow.
+    And it is the one to step back: its pauses grow longer than those of a waiting writer.
     """
-    for _ in range(_PATIENCE - 1):
+    deadline, pause = time.monotonic() + _PATIENCE_SECONDS, _PAUSE_SECONDS
+    while True:
         try:
             return attempt()
         except DatabaseBusy:
-            time.sleep(_PAUSE_SECONDS)
-    return attempt()
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(random.uniform(0, pause))  # noqa: S311 - only to be out of step with others
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

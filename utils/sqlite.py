@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import os
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from models.errors import (
-    DatabaseBusy,
-    DatabaseUnavailable,
-    IntegrityViolation,
-    RotationRunning,
-)
+from models.errors import DatabaseBusy, DatabaseUnavailable, IntegrityViolation
 from models.rows import Fault
 from utils.db import SQLITE, Database, Row, Tx
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from utils.lockfile import hold_lock_file
+from utils.sqlite_remains import scrub
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,9 +26,17 @@ else:
     except ImportError:
         import sqlite3
 
-_SCRUB_TRIES = 5  # each waits for the busy timeout
+_TRUNCATE_TRIES, _TRUNCATE_WAIT_MS, _TRUNCATE_PAUSE = 500, 10, 0.05  # half a minute in all
+_LOCK_WAIT_MS, _RETRY_SECONDS = 10, 0.005
 _BUSY = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
-_UNAVAILABLE = {8, 10, 11, 13, 14, 26}  # READONLY IOERR CORRUPT FULL CANTOPEN NOTADB
+_UNAVAILABLE = {
+    8: "it is read-only",  # SQLITE_READONLY
+    10: "its file cannot be read or written",  # SQLITE_IOERR
+    11: "its file is damaged",  # SQLITE_CORRUPT
+    13: "its disk is full",  # SQLITE_FULL
+    14: "its file cannot be opened",  # SQLITE_CANTOPEN
+    26: "its file is no database",  # SQLITE_NOTADB
+}
 
 
 def has_wal_reset_bug(version: tuple[int, int, int] | None = None) -> bool:
@@ -77,18 +77,19 @@ class SqliteDatabase(Database):
     @contextmanager
     def write(self, *, wait: bool = True) -> Iterator[Tx]:
         """See :meth:`Database.write`."""
-        with self._transaction("BEGIN IMMEDIATE", "COMMIT", wait=wait) as tx:
+        with self._transaction("BEGIN IMMEDIATE", "COMMIT", _LOCK_WAIT_MS if wait else 0) as tx:
             yield tx
 
     @contextmanager
-    def _transaction(self, begin: str, end: str, *, wait: bool = True) -> Iterator[Tx]:
+    def _transaction(self, begin: str, end: str, wait_ms: int | None = None) -> Iterator[Tx]:
         connection = self._take()
         try:
             with _our_errors():
-                if not wait:
-                    connection.execute("PRAGMA busy_timeout = 0")
-                connection.execute(begin)
-                if not wait:
+                if wait_ms is None:
+                    connection.execute(begin)
+                else:
+                    connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
+                    self._insist(connection, begin, wait=wait_ms > 0)
                     connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             yield _SqliteTx(connection)
             with _our_errors():
@@ -135,11 +136,27 @@ class SqliteDatabase(Database):
             connection.text_factory = _text
             try:
                 for pragma in self._pragmas():
-                    connection.execute(pragma)
+                    self._insist(connection, pragma)
             except BaseException:
                 connection.close()
                 raise
             return connection
+
+    def _insist(self, connection: sqlite3.Connection, sql: str, *, wait: bool = True) -> None:
+        """Try until the timeout, where SQLite waits badly: for the switch to WAL not at all, though
+        several processes may open a new database together; for the write lock up to 100 ms at a
+        time, while others come and go: beside four rotations writers took 1 s instead of 50 ms.
+        """
+        deadline = time.monotonic() + (self._busy_timeout_ms / 1000 if wait else 0)
+        while True:
+            try:
+                connection.execute(sql)
+            except sqlite3.OperationalError as error:
+                if _primary_code(error) not in _BUSY or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     def _create_private_file(self) -> None:
         """Create the file before SQLite does, readable by its owner only.
@@ -176,36 +193,34 @@ class SqliteDatabase(Database):
             "PRAGMA temp_store = MEMORY",
         )
 
-    @contextmanager
-    def rotation_lock(self) -> Iterator[None]:
-        """See :meth:`Database.rotation_lock`. A lock file: the system frees it with the process."""
-        path = self.path.with_name(self.path.name + ".rotation-lock")
-        try:
-            file = open(path, "ab", opener=functools.partial(os.open, mode=0o600))  # noqa: SIM115
-        except OSError as error:
-            raise DatabaseUnavailable("The rotation's lock file cannot be created.") from error
-        with file:
-            _lock_or_refuse(file)
-            yield
+    def rotation_lock(self) -> AbstractContextManager[None]:
+        """See :meth:`Database.rotation_lock`."""
+        return hold_lock_file(self.path.with_name(self.path.name + ".rotation-lock"))
 
     def scrub(self) -> bool:
-        """See :meth:`Database.scrub`.
+        """See :meth:`Database.scrub`."""
+        return scrub(self)
 
-        secure_delete has overwritten what was deleted in the pages; their older copies are in
-        the WAL until a checkpoint empties it. TRUNCATE waits for readers, so it may not get
-        through at once.
+    def empty_wal(self) -> bool:
+        """Move everything into the database file and empty the WAL, which has older copies of
+        its pages; False if somebody reads an old state for too long.
+
+        TRUNCATE takes the write lock and then waits for readers: with the usual timeout, one
+        slow reader would lock every writer out. So it is tried for a moment at a time, and
+        most of the copying is done before, by PASSIVE.
         """
         connection = self._take()
         try:
-            for _ in range(_SCRUB_TRIES):
-                busy, _frames, _moved = connection.execute(
-                    "PRAGMA wal_checkpoint(TRUNCATE)"
-                ).fetchone()
-                if not busy:
+            connection.execute(f"PRAGMA busy_timeout = {_TRUNCATE_WAIT_MS}")
+            for _ in range(_TRUNCATE_TRIES):
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
                     return True
+                time.sleep(_TRUNCATE_PAUSE)
         except sqlite3.OperationalError:
             return False
         finally:
+            connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             self._idle.append(connection)
         return False
 
@@ -240,15 +255,6 @@ def _close_before_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_close_before_fork)
-
-
-def _lock_or_refuse(file: BinaryIO) -> None:
-    if fcntl is None:
-        return  # on Windows the compare-and-set alone must do
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise RotationRunning("Another rotation is running.") from error
 
 
 class _SqliteTx(Tx):
@@ -295,7 +301,8 @@ def _our_errors() -> Iterator[None]:
         if code in _BUSY:
             raise DatabaseBusy("The database is busy. Try again in a moment.") from error
         if code in _UNAVAILABLE:
-            raise DatabaseUnavailable("The database is not available.") from error
+            why = _UNAVAILABLE[code]
+            raise DatabaseUnavailable("The database is not available.", why) from error
         raise
 
 

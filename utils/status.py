@@ -1,14 +1,15 @@
-"""The state of all keys, for the operator: what ``rotate_keys.py --status`` prints.
+"""The state of keys, for the operator: what ``rotate_keys.py --status`` prints.
 
 The counts are the ones that ``GET /keys`` gives each owner: the same query.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from models.rows import KeyInfo, Username
+from models.rows import KeyInfo, UserId
 from utils.db import Database
 from utils.store import ciphertexts, keys, runs
 
@@ -24,14 +25,15 @@ class Status:
     last_run: runs.Run | None
 
 
-def read_status(db: Database, usernames: set[Username] | None) -> Status:
-    """Read it all in one transaction, so that the numbers belong together."""
+def read_status(db: Database, owners: Collection[UserId] | None) -> Status:
+    """The keys of these accounts (None: of all), read in one transaction so that the numbers
+    belong together."""
     with db.read() as tx:
-        found = keys.list_undestroyed(tx)
-        oldest = ciphertexts.oldest_stale(tx)
-        last_run = runs.last(tx)
-        destroyed = keys.count_destroyed(tx)
-    if usernames is not None:
-        found = [key for key in found if key.owner in usernames]
-    stale = sum(key.ciphertexts_remaining for key in found if key.state == "retired")
-    return Status(found, destroyed, stale, oldest, last_run)
+        found = keys.list_undestroyed(tx, owners)
+        return Status(
+            keys=found,
+            destroyed=keys.count_destroyed(tx, owners),
+            stale=sum(key.ciphertexts_remaining for key in found if key.state == "retired"),
+            oldest_stale_at=ciphertexts.oldest_stale(tx, owners),
+            last_run=runs.last(tx),
+        )

@@ -7,9 +7,10 @@ to find out. Faults are named by table and row number, never by name or value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from models.errors import MissingMasterKey, Undecryptable
+from models.errors import DatabaseUnavailable, MissingMasterKey, Undecryptable
 from models.rows import Ciphertext, Fault, KeyId, SecretId, UserId, WrappedKey
 from utils.crypto import MasterKeys, UserKey, unseal
 from utils.db import Database, Row, Tx
@@ -55,25 +56,43 @@ class Verification:
 
 
 def verify(db: Database, master: MasterKeys, progress: Callable[[int], None]) -> Verification:
-    """Open every wrapped key and every ciphertext, in batches; *progress* counts ciphertexts."""
-    found = Verification(0, 0, db.check())
-    checker = _Checker(master, found)
-    for row in _rows(db, _SYSTEM_KEYS):
-        checker.system_key(row)
-    for row in _rows(db, _USER_KEYS):
-        checker.user_key(row)
-    for row in _rows(db, _VERSIONS):
-        checker.version(row)
-        progress(1)
-    with db.read() as tx:
+    """Open every wrapped key and every ciphertext, in batches; *progress* counts ciphertexts.
+
+    What a damaged file makes unreadable is a fault like another, and the rest goes on.
+    """
+    found = Verification(0, 0, [])
+    checker = _Checker(master, found, progress)
+    with _unreadable_is_a_fault("database", found):
+        found.faults.extend(db.check())
+    with _unreadable_is_a_fault("system_keys", found):
+        for row in _rows(db, _SYSTEM_KEYS):
+            checker.system_key(row)
+    with _unreadable_is_a_fault("user_keys", found):
+        for row in _rows(db, _USER_KEYS):
+            checker.user_key(row)
+    with _unreadable_is_a_fault("secret_versions", found):
+        for row in _rows(db, _VERSIONS):
+            checker.version(row)
+    with _unreadable_is_a_fault("database", found), db.read() as tx:
         found.faults.extend(_invariants(tx))
     return found
 
 
+@contextmanager
+def _unreadable_is_a_fault(where: str, found: Verification) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        found.faults.append(Fault(where, f"cannot be read to its end: {error.why or error}"))
+
+
 class _Checker:
-    def __init__(self, master: MasterKeys, found: Verification) -> None:
+    def __init__(
+        self, master: MasterKeys, found: Verification, progress: Callable[[int], None]
+    ) -> None:
         self._master = master
         self._found = found
+        self._progress = progress
         self._opened: dict[tuple[KeyId, UserId], UserKey] = {}
 
     def system_key(self, row: Row) -> None:
@@ -99,6 +118,7 @@ class _Checker:
     def version(self, row: Row) -> None:
         number, owner, secret, version, ciphertext, key_id, sealed, fingerprint = row
         self._found.ciphertexts += 1
+        self._progress(1)
         if owner is None or sealed is None:
             self._fault("secret_versions", number, "refers to a secret or key that is not there")
             return

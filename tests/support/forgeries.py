@@ -178,6 +178,12 @@ FORGERIES: dict[str, Forgery] = {
     "made in the future": claims(iat=NOW + 3600),
     "sid empty": claims(sid=""),
     "sid NUL": claims(sid="\x00"),
+    "sub beyond all rows": claims(sub=str(2**63)),
+    "sub negative": claims(sub="-1"),
+    "sub of 1500 digits": claims(sub="9" * 1500),
+    "sub in another alphabet": claims(sub="\uff11"),
+    "sub with a space": claims(sub=" 1"),
+    "sub a word": claims(sub="alice"),
     "sid surrogate": claims(sid="\ud800"),
     # What is no token at all.
     "empty": lambda _g: "",

@@ -1,14 +1,15 @@
 """Use a database, fork, and use it in all three processes: what a preloading server does.
 
-A program (``python -m tests.support.forking URL``), because a test runner has threads and open
-files of its own that must not be forked along. Prints how many of the acknowledged writes are
-there at the end, and what the engine has to say about its files.
+A program (``python -m tests.support.forking URL exit|kill``; the last says how the children
+end), because a test runner has threads and open files of its own that must not be forked along.
+Prints how many of the acknowledged writes are there at the end, and what the engine finds wrong.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -29,7 +30,7 @@ database.close()
 
 def main() -> None:
     """The parent."""
-    url = sys.argv[1]
+    url, ending = sys.argv[1:]
     database = open_database(url, 10, 4)
     with database.write() as tx:
         tx.run("CREATE TABLE marks (who TEXT NOT NULL, number BIGINT NOT NULL)")
@@ -43,7 +44,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             os.close(go_write)
-            _child(database, f"child{number}", halfway_write, go_read)
+            _child(database, f"child{number}", halfway_write, go_read, ending)
         children.append(pid)
     _write(database, "parent")
     for _ in children:
@@ -60,14 +61,15 @@ def main() -> None:
     print(json.dumps({"counted": counted, "exits": exits, "faults": faults}))
 
 
-def _child(database: Database, who: str, halfway: int, go: int) -> None:
-    """Write, wait until the others have come and gone, and write again. Ends the process, the
-    way processes end: with all clean-up that the interpreter does."""
+def _child(database: Database, who: str, halfway: int, go: int, ending: str) -> None:
+    """Write, wait until the others have come and gone, and write again. Ends the process."""
     _write(database, who)
     os.write(halfway, b".")
     os.read(go, 1)
     _write(database, who)
-    sys.exit(0)
+    if ending == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)  # what was acknowledged needs no tidy end
+    sys.exit(0)  # with all the clean-up that the interpreter does, of inherited objects too
 
 
 def _write(database: Database, who: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
 import socket
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,24 +37,28 @@ def head(method: str, target: str, port: int, *lines: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def exchange(port: int, *parts: bytes, hang_up: bool = False, tls: Any = None) -> Reply:
+def exchange(
+    port: int, *parts: bytes, hang_up: bool = False, tls: ssl.SSLContext | None = None
+) -> Reply:
     """Send *parts* one after the other and read one response.
 
     With *hang_up* the client closes its side after the last part, in the middle of whatever it
-    had announced, and still listens. *tls* is an ``ssl.SSLContext`` where the server wants one.
+    had announced, and still listens.
     """
     began = time.monotonic()
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as plain:
-        connection = tls.wrap_socket(plain, server_hostname="127.0.0.1") if tls else plain
-        try:
+    with _connect(port, tls) as connection:
+        with contextlib.suppress(OSError):  # it has heard enough; perhaps it still answered
             for part in parts:
                 connection.sendall(part)
             if hang_up:
                 connection.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has heard enough; perhaps it still answered
         method = parts[0].split(b" ", 1)[0].decode("latin-1")
         return _read(connection, method, began)
+
+
+def _connect(port: int, tls: ssl.SSLContext | None) -> socket.socket:
+    plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    return plain if tls is None else tls.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
 def _read(connection: socket.socket, method: str, began: float) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from models.rows import KeyId, KeyState, Reencryption, SecretId, StaleCiphertext, UserId
@@ -20,16 +20,25 @@ _STALE = (
     "JOIN user_key_material cm ON cm.key_id = c.id "
     "WHERE k.state = 'retired' AND "
 )
+# Stale, and with nowhere to go: what the joins above leave out.
+_STRANDED = (
+    "SELECT v.id, k.owner_id FROM user_keys k JOIN secret_versions v ON v.key_id = k.id "
+    "LEFT JOIN user_key_material m ON m.key_id = k.id "
+    "LEFT JOIN secrets s ON s.id = v.secret_id "
+    "LEFT JOIN user_keys c ON c.owner_id = s.owner_id AND c.state = 'current' "
+    "LEFT JOIN user_key_material cm ON cm.key_id = c.id "
+    "WHERE k.state = 'retired' AND k.id <= ? AND (m.key_id IS NULL OR cm.key_id IS NULL)"
+)
 # The table's physical order: in the order of keys, neighbours on disk would be written by
 # different transactions, and each would hold the lock for as many more pages.
-_STALE_IN_ORDER = _STALE + "v.id > ? ORDER BY v.id LIMIT ?"
+_STALE_IN_ORDER = _STALE + "k.id <= ? AND v.id > ? ORDER BY v.id LIMIT ?"
 _STALE_OF_KEY = _STALE + "v.key_id = ? AND v.id > ? ORDER BY v.id LIMIT ?"
 _STALE_VERSION = _STALE + "v.secret_id = ? AND v.number = ?"
 
 
-def stale_in_order(tx: Tx, after: int, limit: int) -> list[StaleCiphertext]:
-    """Stale rows in the table's physical order: for a rotation of many keys."""
-    return [StaleCiphertext(*row) for row in tx.all(_STALE_IN_ORDER, after, limit)]
+def stale_in_order(tx: Tx, newest: KeyId, after: int, limit: int) -> list[StaleCiphertext]:
+    """Stale rows in the table's physical order, under keys up to *newest*: for many keys."""
+    return [StaleCiphertext(*row) for row in tx.all(_STALE_IN_ORDER, newest, after, limit)]
 
 
 def stale_of_key(tx: Tx, key_id: KeyId, after: int, limit: int) -> list[StaleCiphertext]:
@@ -41,6 +50,13 @@ def stale_version(tx: Tx, secret: SecretId, version: int) -> StaleCiphertext | N
     """One version's row, if it is stale."""
     row = tx.one(_STALE_VERSION, secret, version)
     return None if row is None else StaleCiphertext(*row)
+
+
+def stranded(tx: Tx, newest: KeyId, owners: Collection[UserId] | None) -> list[int]:
+    """Stale rows whose owner has no current key, or whose own key is not there: a damaged
+    database, in which they would otherwise stay stale without anybody being told."""
+    rows = tx.all(_STRANDED, newest)
+    return sorted({row[0] for row in rows if owners is None or row[1] in owners})
 
 
 def replace(tx: Tx, reencryptions: Sequence[Reencryption]) -> int:
@@ -65,10 +81,31 @@ def counts_by_owner(tx: Tx) -> dict[tuple[UserId, KeyState], int]:
     return {(UserId(row[0]), row[1]): row[2] for row in rows}
 
 
-def oldest_stale(tx: Tx) -> datetime | None:
-    """When the oldest ciphertext under a retired key was written; None if there is none."""
-    row = tx.one(
-        "SELECT min(v.created_at) FROM secret_versions v JOIN user_keys k ON k.id = v.key_id "
-        "WHERE k.state = 'retired'"
+def count_all(tx: Tx) -> int:
+    """How many there are."""
+    row = tx.one("SELECT count(*) FROM secret_versions")
+    return int(row[0]) if row else 0
+
+
+def count_stale(tx: Tx, owners: Collection[UserId] | None) -> int:
+    """How many are under retired keys of these accounts (None: of all)."""
+    rows = tx.all(
+        "SELECT k.owner_id, (SELECT count(*) FROM secret_versions v WHERE v.key_id = k.id) "
+        "FROM user_keys k WHERE k.state = 'retired'"
     )
+    return sum(row[1] for row in rows if owners is None or row[0] in owners)
+
+
+def oldest_stale(tx: Tx, owners: Collection[UserId] | None) -> datetime | None:
+    """When the oldest ciphertext under a retired key of these accounts (None: of all) was
+    written; None if there is none. Rows are numbered in the order in which they are written."""
+    rows = tx.all(
+        "SELECT k.owner_id, (SELECT min(v.id) FROM secret_versions v WHERE v.key_id = k.id) "
+        "FROM user_keys k WHERE k.state = 'retired'"
+    )
+    oldest = min(
+        (row[1] for row in rows if row[1] is not None and (owners is None or row[0] in owners)),
+        default=None,
+    )
+    row = tx.one("SELECT created_at FROM secret_versions WHERE id = ?", oldest)
     return None if row is None else maybe_from_microseconds(row[0])

@@ -14,7 +14,7 @@ from utils.tokens import new_id
 
 _INFO = (
     "SELECT k.public_id, u.username, k.state, k.created_at, k.retired_at, k.destroyed_at, "
-    "(SELECT count(*) FROM secret_versions v WHERE v.key_id = k.id) "
+    "(SELECT count(*) FROM secret_versions v WHERE v.key_id = k.id), u.id "
     "FROM user_keys k JOIN users u ON u.id = k.owner_id "
 )
 _INFO_PAGE = (
@@ -23,6 +23,7 @@ _INFO_PAGE = (
     "ORDER BY k.id DESC LIMIT ?"
 )
 _INFO_UNDESTROYED = _INFO + "WHERE k.state <> 'destroyed' ORDER BY k.id"
+_END_OF_TIME = 2**63 - 1  # of a BIGINT
 
 
 def lock_owner(tx: Tx, owner: UserId) -> None:
@@ -84,13 +85,14 @@ def switch(
     """Retire the owner's key and make a new one current; False if there was nothing to do.
 
     The owner's row is locked first, as every writer of theirs does: whoever writes next reads
-    the new key. With *created_before*, a key that another rotation has just made is left.
+    the new key. With *created_before*, a key that another rotation has just made is left;
+    without it no clock is asked: nodes disagree about the time, and a clock can be set back.
     """
     locked = tx.one(
         "SELECT 1 FROM users WHERE id = ? AND state <> 'deleted' FOR NO KEY UPDATE", owner
     )
     moment = to_microseconds(now)
-    before = moment if created_before is None else to_microseconds(created_before)
+    before = _END_OF_TIME if created_before is None else to_microseconds(created_before)
     retired = locked and tx.run(
         "UPDATE user_keys SET state = 'retired', retired_at = ? "
         "WHERE owner_id = ? AND state = 'current' AND created_at <= ?",
@@ -132,15 +134,33 @@ def list_page(tx: Tx, owner: UserId, after: str, limit: int) -> list[KeyInfo]:
     return [_key_info(row) for row in tx.all(_INFO_PAGE, owner, after, after, limit)]
 
 
-def list_undestroyed(tx: Tx) -> list[KeyInfo]:
-    """All accounts' keys that still exist, oldest first, for the operator's status."""
-    return [_key_info(row) for row in tx.all(_INFO_UNDESTROYED)]
+def list_undestroyed(tx: Tx, owners: Collection[UserId] | None) -> list[KeyInfo]:
+    """Keys of these accounts (None: of all) that still exist, oldest first, for the operator."""
+    rows = tx.all(_INFO_UNDESTROYED)
+    return [_key_info(row) for row in rows if owners is None or row[-1] in owners]
 
 
-def count_destroyed(tx: Tx) -> int:
-    """How many keys are gone for good."""
-    row = tx.one("SELECT count(*) FROM user_keys WHERE state = 'destroyed'")
-    return int(row[0]) if row else 0
+def count_destroyed(tx: Tx, owners: Collection[UserId] | None) -> int:
+    """How many keys of these accounts (None: of all) are gone for good."""
+    rows = tx.all(
+        "SELECT owner_id, count(*) FROM user_keys WHERE state = 'destroyed' GROUP BY owner_id"
+    )
+    return sum(row[1] for row in rows if owners is None or row[0] in owners)
+
+
+def destroyed_since(tx: Tx, moment: datetime) -> bool:
+    """Whether a key was destroyed after *moment*, by whatever means."""
+    row = tx.one(
+        "SELECT 1 FROM user_keys WHERE state = 'destroyed' AND destroyed_at > ? LIMIT 1",
+        to_microseconds(moment),
+    )
+    return row is not None
+
+
+def newest_key(tx: Tx) -> KeyId:
+    """The highest number that a key has; every later one's is higher."""
+    row = tx.one("SELECT max(id) FROM user_keys")
+    return KeyId(row[0] or 0) if row else KeyId(0)
 
 
 def retired_keys(tx: Tx, owners: Collection[UserId] | None) -> list[RetiredKey]:

@@ -1,0 +1,302 @@
+"""Rotations beside writers, beside other rotations, and cut off at any commit: nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from datetime import datetime, timezone
+from typing import Literal
+
+import pytest
+
+from models.errors import DatabaseBusy
+from models.rows import UserId
+from models.times import utcnow
+from tests.support.race import at_once
+from tests.support.rotation import (
+    add_owner,
+    assert_sound,
+    number,
+    run,
+    seen,
+    stale,
+    states,
+    write,
+)
+from tests.support.wrapped import Crash, Crashing, Meanwhile
+from utils import rotation
+from utils.db import Database
+from utils.rotation import Rotator
+from utils.store import keys
+from utils.vault import Vault
+
+ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def owner(vault: Vault) -> UserId:
+    """An account with a few secrets."""
+    return add_owner(vault, "owner", count=5)
+
+
+def switch(vault: Vault, owner: UserId) -> None:
+    """What POST /keys:rotate does."""
+    with vault.db.write() as tx:
+        keys.switch(tx, vault.master, owner, utcnow())
+
+
+def rotate(vault: Vault, db: Database | None = None, batch_size: int = 500) -> Rotator:
+    """A whole rotation."""
+    rotator = Rotator(db or vault.db, vault.master, utcnow(), batch_size=batch_size)
+    rotator.switch(ALWAYS)
+    rotator.sweep()
+    rotator.destroy()
+    return rotator
+
+
+def once(action: Callable[[], None]) -> Callable[[], None]:
+    """The action at the first call, nothing at the others."""
+    calls = iter([action])
+    return lambda: next(calls, lambda: None)()
+
+
+# --- between two steps -------------------------------------------------------------------------
+
+
+def test_a_key_retired_during_a_sweep_is_swept_too(vault: Vault, owner: UserId) -> None:
+    """Its rows may lie behind the sweep already: they are not left for tomorrow."""
+    before = seen(assert_sound(vault))
+    switch(vault, owner)
+    rotator = Rotator(vault.db, vault.master, utcnow(), batch_size=1)
+    again = once(lambda: switch(vault, owner))
+    rotator.sweep(lambda _done: again())
+    assert stale(assert_sound(vault)) == []
+    rotator.destroy()
+    found = assert_sound(vault)
+    assert states(found, owner) == ["destroyed", "destroyed", "current"]
+    assert seen(found) == before
+
+
+@pytest.mark.parametrize("few_keys", [0, 64])
+def test_an_owner_who_never_stops_rotating_does_not_keep_a_sweep_going(
+    vault: Vault, owner: UserId, few_keys: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is retired after the sweep began is for the next one; so each comes to an end."""
+    monkeypatch.setattr(rotation, "_FEW_KEYS", few_keys)
+    switch(vault, owner)
+    rotator = Rotator(vault.db, vault.master, utcnow(), batch_size=3)
+    before = seen(assert_sound(vault))
+
+    def rotate_and_write(_done: int) -> None:
+        switch(vault, owner)
+        assert rotator.report.reencrypted < 50, "the sweep goes on and on"
+
+    rotator.sweep(rotate_and_write)
+    assert seen(assert_sound(vault)) == before
+    rotate(vault)
+    assert stale(assert_sound(vault)) == []
+
+
+def test_a_batch_that_lost_its_race_is_done_again(vault: Vault, owner: UserId) -> None:
+    """Its new key was retired and destroyed between the reading and the exchange: the foreign key
+    refuses the exchange, and the sweep must not take this for "nothing to do"."""
+    before = seen(assert_sound(vault))
+    switch(vault, owner)
+
+    def destroy_the_new_key() -> None:
+        switch(vault, owner)
+        Rotator(vault.db, vault.master, utcnow()).destroy()
+
+    db = Meanwhile(vault.db, once(destroy_the_new_key))
+    rotator = Rotator(db, vault.master, utcnow())
+    rotator.sweep()
+    found = assert_sound(vault)
+    assert stale(found) == []
+    assert rotator.report.faults == []
+    assert states(found, owner) == ["retired", "destroyed", "current"]
+    assert seen(found) == before
+
+
+def test_a_row_that_somebody_else_moved_is_not_moved_back(vault: Vault, owner: UserId) -> None:
+    """Nor counted: compare-and-set on the key."""
+    switch(vault, owner)
+    other = Rotator(vault.db, vault.master, utcnow())
+    rotator = Rotator(Meanwhile(vault.db, once(other.sweep)), vault.master, utcnow())
+    rotator.sweep()
+    total = number(vault, "SELECT count(*) FROM secret_versions")
+    assert (other.report.reencrypted, rotator.report.reencrypted) == (total, 0)
+    assert stale(assert_sound(vault)) == []
+
+
+def test_a_key_that_is_needed_again_is_not_destroyed(vault: Vault, owner: UserId) -> None:
+    """Another rotation, which read the key as the current one, moves a row under it at the last
+    moment. That key waits for the next run; those beside it are destroyed."""
+    bystander = add_owner(vault, "bystander", count=0)
+    run(vault, "DELETE FROM secrets WHERE owner_id = ?", bystander)
+    for one in (owner, bystander):
+        switch(vault, one)
+        switch(vault, one)
+    needed = number(
+        vault, "SELECT max(id) FROM user_keys WHERE state = 'retired' AND owner_id = ?", owner
+    )
+    oldest = number(vault, "SELECT min(id) FROM user_keys WHERE owner_id = ?", owner)
+
+    def move_under_it() -> None:
+        # Only the reference: whether it opens is not what this is about.
+        run(vault, "UPDATE secret_versions SET key_id = ? WHERE key_id = ?", needed, oldest)
+
+    rotator = Rotator(Meanwhile(vault.db, once(move_under_it)), vault.master, utcnow())
+    rotator.destroy()
+    run(vault, "UPDATE secret_versions SET key_id = ? WHERE key_id = ?", oldest, needed)
+    found = assert_sound(vault)
+    assert states(found, owner) == ["retired", "retired", "current"]
+    assert states(found, bystander) == ["destroyed", "destroyed", "current"]
+
+
+# --- in threads --------------------------------------------------------------------------------
+
+
+def key_state_of(vault: Vault, name: str) -> str:
+    """The state of the key that a secret's newest version is under."""
+    with vault.db.read() as tx:
+        row = tx.one(
+            "SELECT k.state FROM secrets s JOIN user_keys k ON k.id = v.key_id "
+            "JOIN secret_versions v ON v.secret_id = s.id AND v.number = s.version "
+            "WHERE s.name = ?",
+            name,
+        )
+    assert row is not None
+    return str(row[0])
+
+
+def test_a_writer_that_meets_a_switch_uses_the_new_key(vault: Vault, owner: UserId) -> None:
+    """It waits for the switch and only then reads which key is current: read before, the value
+    would be under a key that is about to be destroyed."""
+    with ThreadPoolExecutor(1) as pool:
+        with vault.db.write() as tx:
+            keys.switch(tx, vault.master, owner, utcnow())
+            writer = pool.submit(write, vault, owner, "late", b"late")
+            time.sleep(0.2)
+            assert not writer.done()
+        writer.result(60)
+    assert key_state_of(vault, "late") == "current"
+    assert_sound(vault)
+
+
+def test_a_switch_that_meets_a_writer_waits(vault: Vault, owner: UserId) -> None:
+    """The writer's key is current until its value is committed; then it is swept like others."""
+    with ThreadPoolExecutor(1) as pool:
+        with vault.db.write() as tx:
+            keys.lock_owner(tx, owner)
+            key_id, _ = keys.current_key(tx, vault.master, owner)
+            switcher = pool.submit(switch, vault, owner)
+            time.sleep(0.2)
+            assert not switcher.done()
+            assert keys.current_key(tx, vault.master, owner)[0] == key_id
+        switcher.result(60)
+    assert states(assert_sound(vault), owner) == ["retired", "current"]
+
+
+class Crew:
+    """Writers and rotators at work, and somebody who looks at the state all the time."""
+
+    def __init__(self, vault: Vault, owners: list[UserId]) -> None:
+        self._vault = vault
+        self._owners = owners
+        self._working = threading.Semaphore(0)
+        self.written: list[bytes] = []
+        self.looks = 0
+
+    def write(self, writer: int) -> None:
+        """Many values, of every account."""
+        for i in range(20):
+            for owner in self._owners:
+                value = b"%d %d %d" % (writer, i, owner)
+                write(self._vault, owner, f"writer-{writer}", value)
+                self.written.append(value)
+        self._working.release()
+
+    def rotate(self, rotator: int) -> None:
+        """One rotation after the other."""
+        for _ in range(4):
+            rotate(self._vault, batch_size=3 + rotator)
+        self._working.release()
+
+    def look(self, workers: int) -> None:
+        """Invariants 1 to 3, at whatever commit that is."""
+        for _ in range(workers):
+            while not self._working.acquire(timeout=0.05):
+                assert_sound(self._vault)
+                self.looks += 1
+
+
+def test_writers_and_two_rotations_at_once_lose_nothing(vault: Vault) -> None:
+    """Neither fails, and at every moment every value opens with the key that it names."""
+    owners = [add_owner(vault, f"owner-{i}") for i in range(3)]
+    crew = Crew(vault, owners)
+    workers = [partial(work, i) for work in (crew.write, crew.rotate) for i in range(2)]
+    at_once([*workers, partial(crew.look, len(workers))])
+    assert crew.looks > 0
+    rotate(vault)
+    found = assert_sound(vault)
+    assert stale(found) == []
+    opened = [row["opened"] for row in found["secret_versions"]]
+    assert sorted(value for value in opened if value in set(crew.written)) == sorted(crew.written)
+    assert len(crew.written) == 2 * 20 * 3
+    assert {key["state"] for key in found["user_keys"]} == {"current", "destroyed"}
+
+
+# --- crashes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("few_keys", [0, 64])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_at_any_commit_leaves_what_the_next_run_finishes(
+    vault: Vault, when: Literal["before", "after"], few_keys: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it, or after it and before anybody knows: there is no step in between."""
+    monkeypatch.setattr(rotation, "_FEW_KEYS", few_keys)
+    owners = [add_owner(vault, f"owner-{i}", count=1) for i in range(2)]
+    before = seen(assert_sound(vault))
+    crashes = 0
+    while True:
+        db = Crashing(vault.db, crashes + 1, when)
+        try:
+            rotate(vault, db, batch_size=3)
+        except Crash:
+            crashes += 1
+        else:
+            break
+        assert seen(assert_sound(vault)) == before
+        rotate(vault)
+        found = assert_sound(vault)
+        assert seen(found) == before
+        assert stale(found) == []
+        for owner in owners:
+            assert set(states(found, owner)[:-1]) == {"destroyed"}
+    assert crashes == 5  # one switch, three batches of eight ciphertexts, one destruction
+
+
+def test_a_busy_database_is_asked_again(
+    vault: Vault, owner: UserId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rotation has time; but not for ever, so that it never hangs."""
+    monkeypatch.setattr(rotation, "_PATIENCE", 3)
+    refusals = 0
+
+    def refuse(times: int) -> None:
+        nonlocal refusals
+        if refusals < times:
+            refusals += 1
+            raise DatabaseBusy("The database is busy, as the test wanted.")
+
+    rotate(vault, Meanwhile(vault.db, lambda: refuse(2)))
+    assert stale(assert_sound(vault)) == []
+    refusals = 0
+    with pytest.raises(DatabaseBusy):
+        rotate(vault, Meanwhile(vault.db, lambda: refuse(99)))
+    assert refusals == 3
+    assert_sound(vault)

@@ -1,0 +1,20 @@
+"""Every row of ``make torture``, the very same code, for seconds instead of minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.torture.catalogue import ROWS
+from tests.torture.framework import Attempt, attempt
+
+_SCALE = 0.015
+_SEED = 1
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_short_run_reaches_its_goals(name: str, tmp_path: Path) -> None:
+    """The row's own verdict; what it has to say about a failure is in the captured output."""
+    result = attempt(name, ROWS[name], Attempt(tmp_path, _SEED, _SCALE))
+    assert result.ok, str(result)

@@ -1,0 +1,22 @@
+"""All rows, in the order in which they run."""
+
+from __future__ import annotations
+
+from tests.torture import (
+    every_call_fails,
+    first_start,
+    rotation_kill9,
+    rotation_parallel,
+    server_kill9,
+    tampers,
+)
+from tests.torture.framework import Row
+
+ROWS: dict[str, Row] = {
+    "server-kill9": server_kill9.row,
+    "first-start-race": first_start.row,
+    "every-call-fails": every_call_fails.row,
+    "rotation-kill9": rotation_kill9.row,
+    "rotation-parallel": rotation_parallel.row,
+    "tampers": tampers.row,
+}

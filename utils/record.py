@@ -1,0 +1,50 @@
+"""The record of rotations, kept while they run: also of those that fail or are killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+
+from models.errors import SecretsManagerError, TryLater
+from models.rows import Report
+from models.times import utcnow
+from utils.db import Database
+from utils.rotation import patiently
+from utils.store import keys, runs
+
+
+@contextmanager
+def recorded(db: Database, report: Report, now: datetime) -> Iterator[None]:
+    """Write down that a rotation runs and how it ended, also when it fails."""
+
+    def begin() -> int:
+        with db.write() as tx:
+            return runs.begin(tx, now)
+
+    def finish(outcome: runs.Outcome) -> int:
+        with db.write() as tx:
+            return runs.finish(tx, number, outcome, utcnow(), report)
+
+    number = patiently(begin)
+    try:
+        yield
+    except BaseException as error:
+        failed = isinstance(error, SecretsManagerError)
+        with suppress(TryLater):  # the first error is the one to tell
+            finish("incomplete" if failed else "interrupted")
+        raise
+    patiently(lambda: finish("incomplete" if report.faults else "done"))
+
+
+def leaves_remains(db: Database) -> bool:
+    """Whether destroyed keys, or what they opened, may still be in the database's files.
+
+    So it is if the last rotation did not get to its end, which is to scrub them, and if a key was
+    destroyed since by other means.
+    """
+    with db.read() as tx:
+        last = runs.last(tx)
+        if last is None:
+            return keys.count_destroyed(tx, None) > 0
+        return last.outcome != "done" or keys.destroyed_since(tx, last.started_at)
