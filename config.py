@@ -188,6 +188,8 @@ def load(environ: Mapping[str, str]) -> Settings:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         reason = str(first["msg"]).removeprefix("Value error, ")
         raise ConfigurationError(f"{PREFIX}{first['loc'][0]}: {reason}.") from None
+    if "MASTER_KEYS" in given and not settings.MASTER_KEYS:
+        raise ConfigurationError(f"{PREFIX}MASTER_KEYS: holds no key. Unset it, or give one.")
     _refuse_weak(settings)
     return settings
 
@@ -212,11 +214,15 @@ def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
         raise ConfigurationError(f"Set either {PREFIX}{name} or {PREFIX}{name}_FILE, not both.")
     try:
         # The newline at the end belongs to the file, not to the value.
-        return Path(path).read_text("utf-8").rstrip("\r\n")
+        value = Path(path).read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{PREFIX}{name}_FILE: {path} cannot be read as a text file."
         ) from error
+    if not value.strip():
+        # Mounted empty, or not mounted yet: the default would be a key or database of our own.
+        raise ConfigurationError(f"{PREFIX}{name}_FILE: {path} is empty.")
+    return value
 
 
 def _refuse_weak(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from contextlib import closing
@@ -37,7 +38,7 @@ from utils.db import Database
 from utils.record import leaves_remains, recorded
 from utils.rotation import DEFAULT_BATCH, Rotator, owners_due
 from utils.status import read_status
-from utils.store import ciphertexts, keys
+from utils.store import ciphertexts, keys, system
 from utils.vault import open_existing_store
 from utils.verify import verify
 
@@ -60,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, _interrupt)
         settings = config.load(os.environ)
-        db, master = open_existing_store(settings, utcnow())
+        db, master = open_existing_store(settings)
         with closing(db):
             return Command(options, settings, db, master, out).run()
     except ConfigurationError as error:
@@ -68,8 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     except RotationRunning as error:
         return out.failure(RUNNING, str(error))
     except TryLater as error:
-        why = f" ({error.why})" if isinstance(error, DatabaseUnavailable) and error.why else ""
-        return out.failure(INCOMPLETE, f"{error}{why} What was committed stays; run it again.")
+        return out.failure(INCOMPLETE, f"{_why(error)} What was committed stays; run it again.")
     except SecretsManagerError as error:
         return out.failure(INCOMPLETE, f"{error} Run it with --verify.")
     except Interrupted:
@@ -112,7 +112,7 @@ class Command:
                 if cutoff is not None:
                     rotator.switch(cutoff)
                     if owners is None:
-                        rotator.rotate_signing_key(cutoff, self.settings.SESSION_LIFETIME)
+                        rotator.rotate_signing_key(cutoff)
                 with self.out.progress("re-encrypting", lambda: self._count_stale(owners)) as step:
                     rotator.sweep(step)
                 rotator.destroy()
@@ -141,6 +141,7 @@ class Command:
         with self.db.read() as tx:
             counts = ciphertexts.counts_by_owner(tx)
             retired = len(keys.retired_keys(tx, owners))
+            signing = cutoff is not None and owners is None and system.signing_key_due(tx, cutoff)
         moving = sum(
             count
             for (owner, state), count in counts.items()
@@ -152,6 +153,7 @@ class Command:
             {
                 "dry_run": True,
                 "switched": len(due),
+                "signing_keys": int(signing),
                 "reencrypted": moving,
                 "destroyed": retired + len(due),
             },
@@ -230,6 +232,13 @@ def _owners(db: Database, names: list[str] | None) -> frozenset[UserId] | None:
     return frozenset(found)
 
 
+def _why(error: TryLater) -> str:
+    """The operator may know more than the caller of the API."""
+    if isinstance(error, DatabaseUnavailable) and error.why:
+        return f"{str(error).removesuffix('.')}: {error.why}."
+    return str(error)
+
+
 def _jsonable(facts: dict[str, Any]) -> dict[str, Any]:
     return {
         name: rfc3339(value) if isinstance(value, datetime) else value
@@ -289,7 +298,7 @@ def _age(text: str) -> timedelta:
 
 
 def _batch_size(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _LARGEST_BATCH:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= _LARGEST_BATCH:
         raise argparse.ArgumentTypeError(f"must be a number from 1 to {_LARGEST_BATCH}")
     return int(text)
 

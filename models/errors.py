@@ -97,7 +97,7 @@ class PreconditionFailed(SecretsManagerError):
 
 
 class TryLater(SecretsManagerError):
-    """Nothing was changed and the same request may succeed soon."""
+    """The same request may succeed soon. Nothing was changed, unless the sentence says so."""
 
     retry_after_seconds = 1
 

@@ -22,6 +22,7 @@ from models.rows import KEEP, Change, SecretName, SecretQuery, Username, Value, 
 
 MAX_VALUE_BYTES = 64 * 1024
 MIN_PASSWORD_CHARACTERS = 8
+CURSOR_RULE = "must be the `next_cursor` of a page, unchanged"
 MAX_PASSWORD_BYTES = 1024
 
 
@@ -310,7 +311,13 @@ def _cursor(text: str) -> str:
     except ValueError:  # binascii.Error and UnicodeDecodeError are kinds of it
         name = None
     if name is None or cursor_after(name) != text:
-        raise _refuse("cursor", "must be the `next_cursor` of a page, unchanged")
+        raise _refuse("cursor", CURSOR_RULE)
+    return text
+
+
+def _id_cursor(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{22}", text):
+        raise _refuse("cursor", CURSOR_RULE)
     return text
 
 
@@ -318,4 +325,4 @@ class ListKeys(Query):
     """``GET /keys``."""
 
     limit: Annotated[Number, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, Field(pattern=r"\A[A-Za-z0-9_-]{22}\z")] | None = None
+    cursor: Annotated[str, AfterValidator(_id_cursor)] | None = None

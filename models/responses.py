@@ -6,7 +6,7 @@ import base64
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from models import rows
 from models.times import rfc3339
@@ -76,7 +76,7 @@ class Secret(Response):
     """``GET /secrets/<name>``: the one answer that carries a value."""
 
     name: str
-    secret: str
+    secret: str = Field(repr=False)
     encoding: Literal["text", "base64"]
     version: int
     labels: dict[str, str]

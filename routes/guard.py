@@ -43,7 +43,7 @@ def session_if_any(now: datetime) -> Session | None:
     Old cookies, or cookies without their CSRF token, must not keep anybody from logging in.
     """
     with suppress(NotAuthenticated, CsrfFailed):
-        return session(now)
+        return session_even_if_access_expired(now)
     return None
 
 

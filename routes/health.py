@@ -5,9 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from models import requests, responses
+from models.errors import DatabaseUnavailable
 from routes import guard
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
+from utils.migrate import schema_is_current
 from utils.store import system
 
 bp = Blueprint("health", __name__)
@@ -23,8 +25,10 @@ def alive(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @bp.get("/readyz")
 @endpoint(access=guard.anybody, body=requests.Nothing, query=requests.NoQuery, plain_http=True)
 def ready(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
-    """The database answers, and the master keys open what is in it."""
+    """The database answers, has our schema, and the master keys open what is in it."""
     vault = current_vault()
     with vault.db.read() as tx:
+        if not schema_is_current(tx):
+            raise DatabaseUnavailable("The database has another schema than this program.")
         system.refuse_missing_master_keys(tx, vault.master)
     return answer(responses.Health())

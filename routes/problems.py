@@ -154,13 +154,21 @@ def _described(error: BaseException) -> str:
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
         seen.add(id(link))
-        lines.append(f"{type(link).__module__}.{type(link).__qualname__}")
+        lines.append(f"{type(link).__module__}.{type(link).__qualname__}{_own_words(link)}")
         lines.extend(
             f"  {frame.filename}:{frame.lineno} in {frame.name}"
             for frame in traceback.extract_tb(link.__traceback__)
         )
         link = link.__cause__ or link.__context__
     return "\n".join(lines)
+
+
+def _own_words(error: BaseException) -> str:
+    """What an error of ours says, which never quotes what was sent: the operator needs it."""
+    if not isinstance(error, errors.SecretsManagerError):
+        return ""
+    why = getattr(error, "why", "")
+    return f": {error} {why}".rstrip()
 
 
 def _without_messages(record: logging.LogRecord) -> bool:

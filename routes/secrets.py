@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from models import requests, responses, rows
 from models.conditions import Conditions, Tags
-from models.errors import FieldProblem, InvalidFields, MalformedRequest, NotAcceptable, NotFound
+from models.errors import FieldProblem, InvalidFields, MalformedRequest, NotAcceptable
 from models.names import NAME_RULE, parse_secret_name
 from models.rows import SecretName
 from routes import guard
@@ -32,9 +32,9 @@ _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')  # RFC 9110 sect
 @endpoint(access=guard.session, body=requests.NewSecret, query=requests.NoQuery)
 def create_secret(call: Call[requests.NewSecret, requests.NoQuery]) -> Response:
     """Store a new secret."""
-    vault = current_vault()
+    vault, change = current_vault(), call.body.change()
     with vault.db.write() as tx:
-        info = secrets.create(tx, vault.master, call.act, call.body.name, call.body.change())
+        info = secrets.create(tx, vault.master, call.act, call.body.name, change)
     return _described(info, created=True)
 
 
@@ -84,11 +84,10 @@ def read_secret(call: Call[requests.Nothing, requests.ReadSecret], name: str) ->
 @endpoint(access=guard.session, body=requests.PutSecret, query=requests.NoQuery)
 def put_secret(call: Call[requests.PutSecret, requests.NoQuery], name: str) -> Response:
     """Set a value, creating the secret if need be."""
-    vault = current_vault()
+    vault, change = current_vault(), call.body.change()
+    known, conditions = _creatable(name), _conditions()
     with vault.db.write() as tx:
-        info, created = secrets.put(
-            tx, vault.master, call.act, _creatable(name), call.body.change(), _conditions()
-        )
+        info, created = secrets.put(tx, vault.master, call.act, known, change, conditions)
     return _described(info, created=created)
 
 
@@ -96,11 +95,10 @@ def put_secret(call: Call[requests.PutSecret, requests.NoQuery], name: str) -> R
 @endpoint(access=guard.session, body=requests.PatchSecret, query=requests.NoQuery)
 def patch_secret(call: Call[requests.PatchSecret, requests.NoQuery], name: str) -> Response:
     """Change what the body mentions."""
-    vault = current_vault()
+    vault, change = current_vault(), call.body.change()
+    known, conditions = _readable(name), _conditions()
     with vault.db.write() as tx:
-        info = secrets.patch(
-            tx, vault.master, call.act, _readable(name), call.body.change(), _conditions()
-        )
+        info = secrets.patch(tx, vault.master, call.act, known, change, conditions)
     return _described(info, created=False)
 
 
@@ -109,10 +107,9 @@ def patch_secret(call: Call[requests.PatchSecret, requests.NoQuery], name: str) 
 def delete_secret(call: Call[requests.Nothing, requests.NoQuery], name: str) -> Response:
     """Hide a secret; it can be restored until ``purge_at``."""
     vault = current_vault()
+    known, conditions = _readable(name), _conditions()
     with vault.db.write() as tx:
-        gone = secrets.delete(
-            tx, call.act, _readable(name), _conditions(), vault.settings.DELETED_RETENTION
-        )
+        gone = secrets.delete(tx, call.act, known, conditions, vault.settings.DELETED_RETENTION)
     return answer(
         responses.Deleted(name=gone.name, deleted_at=gone.deleted_at, purge_at=gone.purge_at)
     )
@@ -124,7 +121,7 @@ def delete_secret(call: Call[requests.Nothing, requests.NoQuery], name: str) -> 
 def _readable(text: str) -> SecretName:
     """A name that can't exist is as absent as any other."""
     if (name := parse_secret_name(text)) is None:
-        raise NotFound("No secret of yours has this name, or it is deleted or expired.")
+        raise secrets.absent()
     return name
 
 

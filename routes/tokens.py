@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from jwt.exceptions import PyJWTError
 
 from models.errors import CsrfFailed, NotAuthenticated
 from models.rows import Session, UserId
+from models.times import utcnow
 from routes.context import current_vault
 from routes.transport import SAFE_METHODS, cookie_names
 from utils.store import system
@@ -31,6 +32,7 @@ _AUDIENCE = "secrets-manager-api"
 _REQUIRED = frozenset({"exp", "iat", "nbf", "jti", "type", "sub", "iss", "aud", "sid", "csrf"})
 _LONGEST = 4096  # bytes; no cookie of ours is longer (ASVS 3.3.5)
 _CONFIGURED_KID = "configured"
+_LEEWAY_SECONDS = 30
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # no other spelling
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
@@ -43,8 +45,8 @@ class Claims:
 
     session_id: str
     account_id: UserId
-    token_id: str
-    csrf: str
+    token_id: str = field(repr=False)
+    csrf: str = field(repr=False)
 
 
 def install(app: Flask, vault: Vault) -> None:
@@ -59,6 +61,8 @@ def install(app: Flask, vault: Vault) -> None:
         JWT_DECODE_ISSUER=_ISSUER,
         JWT_ENCODE_AUDIENCE=_AUDIENCE,
         JWT_DECODE_AUDIENCE=_AUDIENCE,
+        # Nodes' clocks differ: without it, a fresh token could be refused next door.
+        JWT_DECODE_LEEWAY=_LEEWAY_SECONDS,
     )
     manager = fje.JWTManager(app)
 
@@ -137,7 +141,8 @@ def _claims(cookie: str, kind: str) -> Claims:
         # All that a forged token can provoke; deep JSON in it is a RecursionError. One
         # answer for everything: the reason would only help whoever forged it.
         raise _refused() from error
-    if token["type"] != kind:
+    # The leeway is for other nodes' clocks, when a token begins. It ends on time.
+    if token["type"] != kind or token["exp"] <= utcnow().timestamp():
         raise _refused()
     claims = Claims(
         session_id=_id(token["sid"]),

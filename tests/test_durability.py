@@ -25,7 +25,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.remote import Remote
 from tests.support.server import ROOT, Server
 from utils.db import Tx, open_database
-from utils.sqlite import has_wal_reset_bug
+from utils.sqlite_library import has_wal_reset_bug
 
 _FULL, _EXTRA = 2, 3  # values of PRAGMA synchronous
 _KILLS = 4

@@ -131,7 +131,7 @@ def test_nobody_sees_the_keys_of_others(shared: Flask, ada: Person) -> None:
     (own,) = listed(eve)
     newest = listed(ada)[0]["id"]
     assert own["id"] not in {key["id"] for key in listed(ada)}
-    assert listed(eve, f"?cursor={newest}") == []
+    assert pointers(eve.get(f"/keys?cursor={newest}")) == {"?cursor"}
     stranger = Person(shared, "stranger")
     assert refusal(stranger.get("/keys")) == (401, "not-authenticated")
     assert refusal(stranger.post("/keys:rotate")) == (401, "not-authenticated")

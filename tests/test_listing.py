@@ -95,7 +95,8 @@ def walk(person: Person, **query: Any) -> list[str]:
     names, cursor = page(person, **query)
     while cursor is not None:
         more, cursor = page(person, cursor=cursor, **query)
-        assert more, "a cursor that leads to an empty page"
+        assert more, "a cursor led to an empty page"
+        assert more[0] > names[-1], "a page began before the last one ended"
         names += more
     return names
 

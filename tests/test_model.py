@@ -23,7 +23,7 @@ from tests.conftest import ENGINES
 from tests.support.model import Kept, Shelf, Value, moment
 from tests.support.shared import newcomer, refusal, shared_app
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "15"))
 LONG = timedelta(days=30)
 
 people = st.integers(0, 1)
@@ -269,6 +269,7 @@ class Divergence(RuleBasedStateMachine):
             page = self.people[who].get("/secrets", query_string=sent).json
             assert page is not None
             assert len(page["secrets"]) <= query["limit"]
+            assert page["next_cursor"] != cursor
             yield from page["secrets"]
             cursor = page["next_cursor"]
 

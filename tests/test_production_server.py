@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,23 @@ def test_a_page_of_another_origin_is_foreign(tls: ProductionServer, origin: str)
     assert post(tls, "/login", headers={"Origin": sent}).status_code == 403
     own = {"Origin": f"https://127.0.0.1:{tls.port}", "Sec-Fetch-Site": "same-origin"}
     assert post(tls, "/login", headers=own).status_code == 200
+
+
+@pytest.mark.parametrize("options", [[], ["--http1.1"]], ids=["newest", "1.1"])
+def test_a_value_of_unknown_length_is_refused_in_every_version_of_http(
+    tls: ProductionServer, certificate: Certificate, options: list[str]
+) -> None:
+    """HTTP/2, which curl speaks where it can, has no chunks: a stream ends or breaks off."""
+    cookies = post(tls, "/login").cookies
+    command = ["curl", "--silent", "--show-error", "--max-time", "30", *options]
+    command += ["--cacert", str(certificate.authority), "--cookie", f"{ACCESS}={cookies[ACCESS]}"]
+    command += ["--header", "Content-Type: text/plain", "--upload-file", "-"]
+    command += ["--write-out", "\n%{http_code}", f"{tls.url}/secrets/stream"]
+    for value, status in ((b"x", 411), (b"", 411), (b"x" * 600_000, 413)):
+        done = subprocess.run(command, input=value, check=True, capture_output=True)
+        assert int(done.stdout.rpartition(b"\n")[2]) == status
+    reply = ask(tls, "/secrets/stream", f"Cookie: {ACCESS}={cookies[ACCESS]}")
+    assert reply.status == 404
 
 
 # --- over plain HTTP ----------------------------------------------------------------------------

@@ -72,12 +72,13 @@ def test_a_read_moves_exactly_what_was_read(vault: Vault, alice: Person, bob: Pe
     assert versions_of(vault, "retired") == [("a", 1)]
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("destroyed", [False, True])
 def test_a_key_that_changes_meanwhile_costs_nothing(
     vault: Vault, alice: Person, destroyed: bool
 ) -> None:
-    """Between the read and the exchange the new key can be retired, and even destroyed: the
-    version stays under a key that exists, and opens."""
+    """Between the look and the exchange the new key can be retired, and even destroyed (on SQLite
+    the lock is in the way): the version stays under a key that exists, and opens."""
     alice.put("/secrets/a", json={"secret": "value"})
     alice.post("/keys:rotate")
 
@@ -89,8 +90,8 @@ def test_a_key_that_changes_meanwhile_costs_nothing(
             Rotator(vault.db, vault.master, utcnow()).destroy()
 
     secret = SecretId(number(vault, "SELECT id FROM secrets"))
-    moved = reencrypt_in_passing(Meanwhile(vault.db, rotate), vault.master, secret, 1)
-    assert moved is not destroyed
+    db = Meanwhile(vault.db, rotate, before="exchange")
+    assert reencrypt_in_passing(db, vault.master, secret, 1) is not destroyed
     assert versions_of(vault, "retired") == [("a", 1)]
     assert_sound(vault)
     assert read(alice, "/secrets/a") == "value"

@@ -63,6 +63,7 @@ def names(person: Person) -> list[str]:
         page = person.get("/secrets", query_string=query).json
         assert page is not None
         found += [row["name"] for row in page["secrets"]]
+        assert found == sorted(set(found))
         if page["next_cursor"] is None:
             return found
         query["cursor"] = page["next_cursor"]

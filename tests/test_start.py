@@ -19,9 +19,11 @@ from cryptography.fernet import Fernet
 
 from config import Settings
 from models.errors import ConfigurationError
+from models.rows import PasswordHash, UserId, Username
 from tests.support.postgres import PostgresServer
 from tests.support.server import ROOT, Server
 from utils.crypto import fingerprint
+from utils.store import accounts
 from utils.vault import Vault, open_vault
 
 PASSWORD = "canary-7c1d90"
@@ -82,6 +84,15 @@ def test_a_wrong_master_key_stops_the_start(used: Vault, instance: Path) -> None
     line = refusal(instance, DATABASE_URL=url, MASTER_KEYS=OTHER_KEY)
     assert used.master.current in line
     assert fingerprint(OTHER_KEY) not in line
+
+
+def test_every_master_key_in_use_is_needed(used: Vault, instance: Path, now: datetime) -> None:
+    """Also one that wraps a single account's key: its owner would be the one to find out."""
+    with used.db.write() as tx:
+        new, hashed = (UserId(7), Username("alice")), PasswordHash("hash")
+        accounts.create(tx, used.master, *new, hashed, now)
+        tx.run("UPDATE user_key_material SET master = 'feedfacefeedface'")
+    assert "feedfacefeedface" in refusal(instance, DATABASE_URL=used.settings.database_url)
 
 
 def test_a_lost_master_key_is_not_replaced(used: Vault, instance: Path) -> None:

@@ -8,7 +8,8 @@ SQL is written once, in the part that SQLite and PostgreSQL share, with ``?`` fo
 differs is the dialect: a handful of rewrites, applied once per statement and remembered.
 
     transaction      SQLite                 PostgreSQL            commits           rolls back
-    db.read()        BEGIN                  BEGIN READ ONLY       (nothing to)      always
+    db.read()        BEGIN                  REPEATABLE READ,      (nothing to)      at its end
+                                            READ ONLY
     db.write()       BEGIN IMMEDIATE        BEGIN                 at its end        on any exception
 
 A write transaction on SQLite takes the one write lock at its beginning, never halfway: a
@@ -108,15 +109,16 @@ class Database(ABC):
 
     @abstractmethod
     def read(self) -> AbstractContextManager[Tx]:
-        """A transaction that only reads. It sees one state and never waits for a writer."""
+        """A transaction that only reads, and sees one state. It does not wait for a writer
+        (but see :meth:`warnings` for SQLite without WAL)."""
 
     @abstractmethod
     def write(self, *, wait: bool = True) -> AbstractContextManager[Tx]:
         """A transaction that commits at its end, and rolls back on any exception.
 
         Without *wait*, a lock that is not free raises DatabaseBusy at once.
-        Raises DatabaseBusy, DatabaseUnavailable or IntegrityViolation; whichever it is,
-        nothing was changed.
+        Raises DatabaseBusy, DatabaseUnavailable or IntegrityViolation, and nothing was changed;
+        but where the connection breaks during the commit, DatabaseUnavailable says so.
         """
 
     @abstractmethod
@@ -136,6 +138,10 @@ class Database(ABC):
     @abstractmethod
     def check(self) -> list[Fault]:
         """What the engine itself finds wrong with the stored data. Changes nothing."""
+
+    def warnings(self) -> list[str]:
+        """What an operator should know of this engine's state, for the start-up log."""
+        return []
 
     @abstractmethod
     def close(self) -> None:

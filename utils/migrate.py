@@ -35,13 +35,13 @@ def migrate(db: Database, now: datetime) -> int:
     """
     known = known_migrations()
     with db.read() as tx:
-        if _applied(tx) == known[-1].number:
+        if applied_schema(tx) == known[-1].number:
             return 0
     with db.write() as tx:
         if tx.dialect.row_locks:
             tx.run("SELECT pg_advisory_xact_lock(?)", _LOCK)
         # All in one transaction: a crash leaves the old schema, never half of the new one.
-        applied = _applied(tx)
+        applied = applied_schema(tx)
         pending = [migration for migration in known if migration.number > applied]
         for migration in pending:
             _apply(tx, migration, now)
@@ -53,7 +53,12 @@ def migrate(db: Database, now: datetime) -> int:
     return len(pending)
 
 
-def _applied(tx: Tx) -> int:
+def schema_is_current(tx: Tx) -> bool:
+    """Whether the database has just the migrations that this program brings."""
+    return applied_schema(tx) == known_migrations()[-1].number
+
+
+def applied_schema(tx: Tx) -> int:
     """The newest migration that the database has, or 0."""
     catalogue = (
         "SELECT 1 FROM pg_catalog.pg_tables WHERE tablename = ? AND schemaname = current_schema()"

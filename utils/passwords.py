@@ -56,9 +56,13 @@ class PasswordHasher:
 
         Raises HashingSaturated, or Undecryptable for what is stored but is no hash.
         """
+        prehash = self._prehash(password, account_id)
         try:
             with self._slot():
-                return bcrypt.checkpw(self._prehash(password, account_id), expected.encode())
+                matches = bcrypt.checkpw(prehash, expected.encode())
+                if not matches:
+                    self._make_up_for(expected, prehash)
+                return matches
         except ValueError as error:
             raise Undecryptable("A stored password hash is damaged.") from error
 
@@ -69,9 +73,16 @@ class PasswordHasher:
         """
         return self.verify(password, _NOBODY, self._nobody)
 
+    def _make_up_for(self, expected: PasswordHash, prehash: bytes) -> None:
+        """Spend what a hash of an older, lower cost saved: else a wrong password would tell, by
+        its time, an account that exists from one that doesn't. 2^c + 2^c + 2^(c+1) + … + 2^(C-1)
+        rounds are just the 2^C of today's cost."""
+        for cost in range(_cost(expected), self._cost):
+            bcrypt.hashpw(prehash, bcrypt.gensalt(cost))
+
     def needs_rehash(self, current: PasswordHash) -> bool:
         """Whether *current* was made at another cost than is configured now."""
-        return int(current.split("$")[2]) != self._cost
+        return _cost(current) != self._cost
 
     def _prehash(self, password: str, account_id: UserId) -> bytes:
         """Always 44 characters of base64. The id is digits, so the NUL after it keeps
@@ -114,6 +125,10 @@ def _common_passwords() -> frozenset[str]:
     from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - 40 ms, first use only
 
     return frozenset(FREQUENCY_LISTS["passwords"][:_COMMON_LIST_SIZE])
+
+
+def _cost(hashed: PasswordHash) -> int:
+    return int(hashed.split("$")[2])
 
 
 def _unmatchable_hash(cost: int) -> PasswordHash:

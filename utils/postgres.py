@@ -25,6 +25,12 @@ from utils.db import POSTGRESQL, Database, Row, Tx
 # mistyped one, of the password. What failed reaches the log as DatabaseUnavailable.
 logging.getLogger("psycopg").setLevel(logging.ERROR)
 
+_NO_WAIT_SECONDS = 0.001
+# The connection broke after COMMIT was sent: nobody here can tell whether it arrived.
+_UNKNOWN_OUTCOME = (
+    "The database went away while it stored this, which may or may not have happened. "
+    "Read it again before you repeat the request."
+)
 _ROTATION = 7_403_801_996_021_534  # names the rotation among advisory locks
 _BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure, pg.QueryCanceled)
 # Read-only is what a standby is, and for a moment what it was before a failover.
@@ -60,19 +66,26 @@ class PostgresDatabase(Database):
     @contextmanager
     def write(self, *, wait: bool = True) -> Iterator[Tx]:
         """See :meth:`Database.write`."""
-        with self._transaction() as tx:
+        with self._transaction(None if wait else _NO_WAIT_SECONDS) as tx:
             if not wait:
                 tx.run("SET LOCAL lock_timeout = '1ms'")  # 0 would mean: wait for ever
             yield tx
 
     @contextmanager
-    def _transaction(self) -> Iterator[Tx]:
-        with (
-            _our_errors(),
-            self._open_pool().connection() as connection,
-            connection.transaction(),
-        ):
-            yield _PostgresTx(connection)
+    def _transaction(self, pool_timeout: float | None = None) -> Iterator[Tx]:
+        committing = False
+        try:
+            with (
+                _our_errors(),
+                self._open_pool().connection(pool_timeout) as connection,
+                connection.transaction(),
+            ):
+                yield _PostgresTx(connection)
+                committing = True
+        except DatabaseUnavailable as error:
+            if committing:
+                raise DatabaseUnavailable(_UNKNOWN_OUTCOME) from error
+            raise
 
     def _open_pool(self) -> ConnectionPool:
         """Opened at first use and again after a fork: sockets and threads do not survive one."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from models.errors import (
     DatabaseBusy,
@@ -82,14 +82,12 @@ class Rotator:
             if chosen:
                 self._switch(chosen, created_before)
 
-    def rotate_signing_key(self, created_before: datetime, session_lifetime: timedelta) -> None:
+    def rotate_signing_key(self, created_before: datetime) -> None:
         """Replace the key that signs session tokens if made by then; nobody is logged out."""
 
         def attempt() -> int:
             with self._db.write() as tx:
-                return system.rotate_signing_key(
-                    tx, self._master, self._now, created_before, session_lifetime
-                )
+                return system.rotate_signing_key(tx, self._master, self._now, created_before)
 
         self.report.signing_keys += patiently(attempt)
 
@@ -279,18 +277,17 @@ def reencrypt_in_passing(db: Database, master: MasterKeys, secret: SecretId, ver
     and none may fail the read.
     """
     try:
-        with db.read() as tx:
-            stale = ciphertexts.stale_version(tx, secret, version)
-        if stale is None:
-            return False
-        wrapped = WrappedKey(stale.sealed, stale.master)
-        current = WrappedKey(stale.current_sealed, stale.current_master)
-        moved = reencrypt(
-            stale,
-            master.unwrap_user_key(wrapped, stale.owner, stale.key_id),
-            master.unwrap_user_key(current, stale.owner, stale.current_key_id),
-        )
         with db.write(wait=False) as tx:
+            stale = ciphertexts.stale_version(tx, secret, version)
+            if stale is None:
+                return False
+            wrapped = WrappedKey(stale.sealed, stale.master)
+            current = WrappedKey(stale.current_sealed, stale.current_master)
+            moved = reencrypt(
+                stale,
+                master.unwrap_user_key(wrapped, stale.owner, stale.key_id),
+                master.unwrap_user_key(current, stale.owner, stale.current_key_id),
+            )
             return ciphertexts.replace(tx, [moved]) == 1
     except (TryLater, IntegrityViolation, Undecryptable, MissingMasterKey):
         return False

@@ -1,4 +1,4 @@
-"""SQLite: connections, settings, and its errors in our words."""
+"""SQLite: connections, their settings, and transactions."""
 
 from __future__ import annotations
 
@@ -9,45 +9,17 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from models.errors import DatabaseBusy, DatabaseUnavailable, IntegrityViolation
+from models.errors import DatabaseUnavailable
 from models.rows import Fault
 from utils.db import SQLITE, Database, Row, Tx
 from utils.lockfile import hold_lock_file
+from utils.sqlite_library import BUSY, has_wal_reset_bug, our_errors, primary_code, sqlite3
 from utils.sqlite_remains import scrub
 
-if TYPE_CHECKING:
-    import sqlite3
-else:
-    # The same module over a newer SQLite, where it has a wheel: see has_wal_reset_bug().
-    try:
-        import pysqlite3 as sqlite3
-    except ImportError:
-        import sqlite3
-
-_TRUNCATE_TRIES, _TRUNCATE_WAIT_MS, _TRUNCATE_PAUSE = 500, 10, 0.05  # half a minute in all
+_TRUNCATE_WAIT_MS = 10
+_SCRUB_PATIENCE = 6  # times the busy timeout: half a minute, unless configured
 _LOCK_WAIT_MS, _RETRY_SECONDS = 10, 0.005
-_BUSY = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
-_UNAVAILABLE = {
-    8: "it is read-only",  # SQLITE_READONLY
-    10: "its file cannot be read or written",  # SQLITE_IOERR
-    11: "its file is damaged",  # SQLITE_CORRUPT
-    13: "its disk is full",  # SQLITE_FULL
-    14: "its file cannot be opened",  # SQLITE_CANTOPEN
-    26: "its file is no database",  # SQLITE_NOTADB
-}
-
-
-def has_wal_reset_bug(version: tuple[int, int, int] | None = None) -> bool:
-    """Whether this SQLite can corrupt a WAL database (sqlite.org/wal.html#walresetbug).
-
-    In 3.7.0 to 3.51.2, except the repaired 3.44.6 and 3.50.7, a second checkpoint that starts
-    right after a complete one, while another connection commits, can skip committed pages.
-    """
-    found = version or sqlite3.sqlite_version_info
-    repaired_branch = (3, 44, 6) <= found < (3, 45, 0) or (3, 50, 7) <= found < (3, 51, 0)
-    return found < (3, 51, 3) and not repaired_branch
 
 
 class SqliteDatabase(Database):
@@ -84,7 +56,7 @@ class SqliteDatabase(Database):
     def _transaction(self, begin: str, end: str, wait_ms: int | None = None) -> Iterator[Tx]:
         connection = self._take()
         try:
-            with _our_errors():
+            with our_errors():
                 if wait_ms is None:
                     connection.execute(begin)
                 else:
@@ -92,7 +64,7 @@ class SqliteDatabase(Database):
                     self._insist(connection, begin, wait=wait_ms > 0)
                     connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             yield _SqliteTx(connection)
-            with _our_errors():
+            with our_errors():
                 connection.execute(end)
         except BaseException as error:
             self._undo(connection, broken=isinstance(error, DatabaseUnavailable))
@@ -126,9 +98,12 @@ class SqliteDatabase(Database):
             return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        with _our_errors():
+        with our_errors():
             connection = sqlite3.connect(
-                self.path,
+                # mode=rw: a file that has vanished, with its volume perhaps, is not made anew,
+                # empty and readable by all.
+                self.path.absolute().as_uri() + "?mode=rw",
+                uri=True,
                 timeout=self._busy_timeout_ms / 1000,
                 isolation_level=None,  # we say BEGIN ourselves
                 check_same_thread=False,  # the pool never gives one to two threads at once
@@ -152,7 +127,7 @@ class SqliteDatabase(Database):
             try:
                 connection.execute(sql)
             except sqlite3.OperationalError as error:
-                if _primary_code(error) not in _BUSY or time.monotonic() >= deadline:
+                if primary_code(error) not in BUSY or time.monotonic() >= deadline:
                     raise
                 time.sleep(_RETRY_SECONDS)
             else:
@@ -199,41 +174,50 @@ class SqliteDatabase(Database):
 
     def scrub(self) -> bool:
         """See :meth:`Database.scrub`."""
-        return scrub(self)
+        return scrub(self, _SCRUB_PATIENCE * self._busy_timeout_ms / 1000)
 
-    def empty_wal(self) -> bool:
-        """Move everything into the database file and empty the WAL, which has older copies of
-        its pages; False if somebody reads an old state for too long.
+    def try_to_empty_wal(self) -> bool:
+        """Move all that is in the WAL into the database file, and cut it to nothing.
 
         TRUNCATE takes the write lock and then waits for readers: with the usual timeout, one
-        slow reader would lock every writer out. So it is tried for a moment at a time, and
-        most of the copying is done before, by PASSIVE.
+        slow reader would lock every writer out. So it is tried for a moment only, and most of
+        the copying is done before, by PASSIVE.
         """
         connection = self._take()
         try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             connection.execute(f"PRAGMA busy_timeout = {_TRUNCATE_WAIT_MS}")
-            for _ in range(_TRUNCATE_TRIES):
-                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
-                    return True
-                time.sleep(_TRUNCATE_PAUSE)
-        except sqlite3.OperationalError:
+            busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.DatabaseError:
             return False
         finally:
             connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             self._idle.append(connection)
-        return False
+        return not busy
 
     def check(self) -> list[Fault]:
         """See :meth:`Database.check`."""
+        # Two transactions: without WAL, a reader keeps every writer from committing.
         with self.read() as tx:
             structure = tx.all("PRAGMA integrity_check")
+        with self.read() as tx:
             dangling = tx.all("PRAGMA foreign_key_check")
         faults = [Fault("database", str(row[0])) for row in structure if row[0] != "ok"]
         return faults + [
             Fault(f"{row[0]} rowid={row[1]}", f"refers to a row of {row[2]} that does not exist")
             for row in dangling
         ]
+
+    def warnings(self) -> list[str]:
+        """See :meth:`Database.warnings`."""
+        if not has_wal_reset_bug():
+            return []
+        warning = (
+            f"SQLite {sqlite3.sqlite_version} can corrupt a database in WAL mode "
+            "(sqlite.org/wal.html#walresetbug), so it runs without: slower, and long reads, such "
+            "as rotate_keys.py --verify, hold writes up. Use a newer SQLite if you can."
+        )
+        return [warning]
 
     def close(self) -> None:
         """See :meth:`Database.close`."""
@@ -264,16 +248,16 @@ class _SqliteTx(Tx):
         self._connection = connection
 
     def all(self, sql: str, *parameters: object) -> list[Row]:
-        with _our_errors():
+        with our_errors():
             # Fetched whole: a RETURNING statement that is left half read does not commit.
             return self._execute(sql, parameters).fetchall()
 
     def run(self, sql: str, *parameters: object) -> int:
-        with _our_errors():
+        with our_errors():
             return self._execute(sql, parameters).rowcount
 
     def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
-        with _our_errors():
+        with our_errors():
             return self._connection.executemany(SQLITE.translate(sql), rows).rowcount
 
     def _execute(self, sql: str, parameters: tuple[object, ...]) -> sqlite3.Cursor:
@@ -287,43 +271,3 @@ def _text(raw: bytes) -> str:
     ciphertext would stop a whole rotation. So it becomes a text that does not open.
     """
     return raw.decode(errors="replace")
-
-
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    """Foreign exceptions stop here. A mistake in our SQL passes: it is a bug, not weather."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise IntegrityViolation("The database refused the change.") from error
-    except sqlite3.DatabaseError as error:
-        code = _primary_code(error)
-        if code in _BUSY:
-            raise DatabaseBusy("The database is busy. Try again in a moment.") from error
-        if code in _UNAVAILABLE:
-            why = _UNAVAILABLE[code]
-            raise DatabaseUnavailable("The database is not available.", why) from error
-        raise
-
-
-def _primary_code(error: sqlite3.DatabaseError) -> int | None:
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    if code is not None:
-        return code & 0xFF
-    # Python 3.10's own module does not tell the code.
-    text = str(error)
-    for part, known in _CODE_BY_TEXT.items():
-        if part in text:
-            return known
-    return None
-
-
-_CODE_BY_TEXT = {
-    "locked": 5,
-    "readonly": 8,
-    "disk I/O error": 10,
-    "malformed": 11,
-    "is full": 13,
-    "unable to open": 14,
-    "not a database": 26,
-}

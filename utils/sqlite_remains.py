@@ -31,6 +31,7 @@ from utils.db import Tx
 if TYPE_CHECKING:
     from utils.sqlite import SqliteDatabase
 
+_RETRY_SECONDS = 0.05
 _ROUNDS = 5  # a page that somebody writes to at the same time is looked at again
 _BATCH = 20  # pages per transaction
 _PAUSE_SECONDS = 0.002  # between batches: writers must not starve
@@ -48,10 +49,10 @@ class Leaf(NamedTuple):
     growth: int
 
 
-def scrub(db: SqliteDatabase) -> bool:
+def scrub(db: SqliteDatabase, patience_seconds: float) -> bool:
     """Overwrite all remains; False if the database is too busy to be sure of it."""
     for _ in range(_ROUNDS):
-        if not db.empty_wal():  # what is in the WAL is not in the file yet
+        if not empty_wal(db, patience_seconds):  # what is in the WAL is not in the file yet
             return False
         found = list(remains(db))
         if not found:
@@ -62,6 +63,17 @@ def scrub(db: SqliteDatabase) -> bool:
                     _fill(tx, leaf)
             time.sleep(_PAUSE_SECONDS)
     return False
+
+
+def empty_wal(db: SqliteDatabase, patience_seconds: float) -> bool:
+    """Leave nothing in the WAL, which has older copies of pages; False if somebody reads an old
+    state for longer than that."""
+    deadline = time.monotonic() + patience_seconds
+    while not db.try_to_empty_wal():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_RETRY_SECONDS)
+    return True
 
 
 def remains(db: SqliteDatabase) -> Iterator[Leaf]:

@@ -7,7 +7,7 @@ operator, and the next start finds what it would have found before.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,12 +18,13 @@ from models.rows import SystemKey
 from utils.crypto import MasterKeys
 from utils.db import Database, open_database, sqlite_path
 from utils.keyfile import create_master_key, make_private_folder, read_master_key
-from utils.migrate import migrate
+from utils.migrate import applied_schema, migrate, schema_is_current
 from utils.passwords import PasswordHasher
 from utils.store import system
 
 logger = logging.getLogger("secrets_manager")
 MINIMUM_SAFE_COST = 10
+_START_FIRST = "Check SECRETS_INSTANCE_DIR and SECRETS_DATABASE_URL, or start the server once."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
     Raises ConfigurationError.
     """
     db, master = open_store(settings, now)
+    for warning in db.warnings():
+        logger.warning(warning)
     with _closed_on_error(db):
         pepper = _pepper(db, master, now)
     if settings.BCRYPT_COST < MINIMUM_SAFE_COST:
@@ -55,25 +58,32 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
     return Vault(settings, db, master, hasher)
 
 
-def open_existing_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]:
-    """Like :func:`open_store`, for commands that must not create anything.
+def open_existing_store(settings: Settings) -> tuple[Database, MasterKeys]:
+    """What :func:`open_store` opens, for commands that must not create or migrate anything.
 
     A rotation with a mistyped path would otherwise make an empty database, find nothing stale
     in it, and report success to cron for ever. Raises ConfigurationError.
     """
     path = sqlite_path(settings.database_url)
-    if path is not None and not path.exists():
-        raise ConfigurationError(
-            f"There is no database at {path}. Check SECRETS_INSTANCE_DIR and SECRETS_DATABASE_URL, "
-            "or start the server once."
-        )
-    return open_store(settings, now)
+    try:
+        there = path is None or path.exists()
+    except OSError as error:
+        raise ConfigurationError(f"The database at {path} is closed to this user.") from error
+    if not there:
+        raise ConfigurationError(f"There is no database at {path}. {_START_FIRST}")
+    return _open(settings, _require_current_schema, may_create=False)
 
 
 def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]:
     """The database with its schema up to date, and master keys that open all that is in it."""
     if not settings.MASTER_KEYS or not settings.DATABASE_URL:
         make_private_folder(settings.INSTANCE_DIR)
+    return _open(settings, lambda db: migrate(db, now), may_create=True)
+
+
+def _open(
+    settings: Settings, prepare: Callable[[Database], object], *, may_create: bool
+) -> tuple[Database, MasterKeys]:
     try:
         db = open_database(
             settings.database_url,
@@ -81,18 +91,28 @@ def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]
             settings.DATABASE_POOL_SIZE,
         )
         with _closed_on_error(db):
-            migrate(db, now)
+            prepare(db)
             with db.read() as tx:
                 needed = system.wrapping_fingerprints(tx)
-            master = _master_keys(settings, needed)
+            master = _master_keys(settings, needed, may_create=may_create)
             with db.read() as tx:
                 system.refuse_missing_master_keys(tx, master)
     except DatabaseUnavailable as error:
         raise ConfigurationError(
             "The database cannot be opened. Check SECRETS_DATABASE_URL, whether its server "
             "answers, and its folder's permissions and free space."
+            + (f" ({error.why})" if error.why else "")
         ) from error
     return db, master
+
+
+def _require_current_schema(db: Database) -> None:
+    with db.read() as tx:
+        found = applied_schema(tx)
+        current = schema_is_current(tx)
+    if not current:
+        state = "is empty" if found == 0 else f"has schema {found}, not this program's"
+        raise ConfigurationError(f"The database {state}. {_START_FIRST}")
 
 
 @contextmanager
@@ -105,7 +125,7 @@ def _closed_on_error(db: Database) -> Iterator[None]:
         raise
 
 
-def _master_keys(settings: Settings, needed: set[str]) -> MasterKeys:
+def _master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> MasterKeys:
     """The configured master keys, or the one in the instance folder.
 
     A new one is made only for a database in which nothing is wrapped yet: otherwise the file
@@ -116,10 +136,11 @@ def _master_keys(settings: Settings, needed: set[str]) -> MasterKeys:
     path = settings.INSTANCE_DIR / "master.key"
     key = read_master_key(path)
     if key is None:
-        if needed:
+        if needed or not may_create:
+            wanted = ", ".join(sorted(needed)) or "none yet"
             raise ConfigurationError(
-                f"The database needs master key {', '.join(sorted(needed))}, but {path} does not "
-                "exist. Put the file back, or set SECRETS_MASTER_KEYS."
+                f"The database needs master key {wanted}, but {path} does not exist. "
+                "Put the file back, or set SECRETS_MASTER_KEYS."
             )
         if create_master_key(path):
             logger.warning(

@@ -23,10 +23,16 @@ def dump(db: Database, master: MasterKeys) -> Dump:
 
     Raises Undecryptable if one does not open.
     """
+    content = unopened(db)
+    _open_versions(content, master)
+    return content
+
+
+def unopened(db: Database) -> Dump:
+    """All rows of all tables as they are stored, also of a database that is damaged."""
     with db.read() as tx:
         content = {table: _rows(tx, table, names) for table, names in _columns(tx).items()}
     assert content["schema_migrations"], "the catalogue lists no tables of ours"
-    _open_versions(content, master)
     return content
 
 

@@ -43,6 +43,7 @@ BODIES: dict[str, tuple[bytes, set[int]]] = {
     "-Infinity": (b'{"name": "canary", "secret": -Infinity}', BAD),
     "1e400": (b'{"name": "canary", "secret": 1e400}', BAD),
     "-1e400": (b'{"name": "canary", "secret": -1e400}', BAD),
+    "50 digits": (b'{"name": "canary", "secret": ' + b"9" * 50 + b"}", BAD),
     "5000 digits": (b'{"name": "canary", "secret": ' + b"9" * 5000 + b"}", BAD),
     "-5000 digits": (b'{"name": "canary", "secret": -' + b"9" * 5000 + b"}", BAD),
     "300000 digits": (b'{"name": "canary", "secret": ' + b"1" * 300_000 + b"}", BAD),

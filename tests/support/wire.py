@@ -8,6 +8,7 @@ import io
 import json
 import socket
 import ssl
+import struct
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,6 +55,14 @@ def exchange(
                 connection.shutdown(socket.SHUT_WR)
         method = parts[0].split(b" ", 1)[0].decode("latin-1")
         return _read(connection, method, began)
+
+
+def abandon(port: int, *parts: bytes) -> None:
+    """Send *parts*, then reset the connection: the client crashed, or lost its network."""
+    with _connect(port, None) as connection, contextlib.suppress(OSError):
+        for part in parts:
+            connection.sendall(part)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _connect(port: int, tls: ssl.SSLContext | None) -> socket.socket:

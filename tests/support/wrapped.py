@@ -43,18 +43,44 @@ class Wrapped(Database):
 
 
 class Meanwhile(Wrapped):
-    """Just before each write, something happens."""
+    """Just before each write transaction, or before the exchange in it, something happens."""
 
-    def __init__(self, inner: Database, happens: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        inner: Database,
+        happens: Callable[[], None],
+        before: Literal["transaction", "exchange"] = "transaction",
+    ) -> None:
         super().__init__(inner)
         self._happens = happens
+        self._before = before
 
     @contextmanager
     def write(self, *, wait: bool = True) -> Iterator[Tx]:
-        """Let it happen, then write."""
-        self._happens()
+        """Let it happen, then write; or the other way round."""
+        if self._before == "transaction":
+            self._happens()
         with self._inner.write(wait=wait) as tx:
-            yield tx
+            yield _MeanwhileTx(tx, self._happens) if self._before == "exchange" else tx
+
+
+class _MeanwhileTx(Tx):
+    """Tx.one is made of Tx.all."""
+
+    def __init__(self, inner: Tx, happens: Callable[[], None]) -> None:
+        self.dialect = inner.dialect
+        self._inner = inner
+        self._happens = happens
+
+    def all(self, sql: str, *parameters: object) -> list[Row]:
+        return self._inner.all(sql, *parameters)
+
+    def run(self, sql: str, *parameters: object) -> int:
+        return self._inner.run(sql, *parameters)
+
+    def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
+        self._happens()
+        return self._inner.run_many(sql, rows)
 
 
 class Crash(BaseException):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 # The module that the service uses: two SQLites in one process undo each other's locks.
-from utils.sqlite import sqlite3  # type: ignore[attr-defined]
+from utils.sqlite_library import sqlite3
 
 Cell = tuple[str, int, str]  # table, row, column
 _KEY_COLUMNS = {"user_key_material": "key_id"}

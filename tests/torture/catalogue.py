@@ -6,6 +6,7 @@ from tests.torture import (
     every_call_fails,
     first_start,
     rotation_kill9,
+    rotation_million,
     rotation_parallel,
     server_kill9,
     tampers,
@@ -18,5 +19,7 @@ ROWS: dict[str, Row] = {
     "every-call-fails": every_call_fails.row,
     "rotation-kill9": rotation_kill9.row,
     "rotation-parallel": rotation_parallel.row,
+    "rotation-million-one-user": rotation_million.row_of(1),
+    "rotation-million-many-users": rotation_million.row_of(rotation_million.USERS),
     "tampers": tampers.row,
 }

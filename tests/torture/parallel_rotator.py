@@ -65,7 +65,7 @@ class WatchedDatabase(FaultyDatabase):
 
 def main() -> None:
     """Rotate everything until the time is up."""
-    db, master = open_existing_store(config.load(os.environ), utcnow())
+    db, master = open_existing_store(config.load(os.environ))
     watched, done = WatchedDatabase(db), Done()
     print("ready", flush=True)
     sys.stdin.readline()  # all of us begin at once

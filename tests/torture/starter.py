@@ -32,7 +32,7 @@ from utils.tokens import new_account_id
 from utils.vault import Vault
 
 _NAME = SecretName("mine")
-_PATIENCE = 60
+_PATIENCE = 30  # seconds; also what a process that failed costs each of its peers
 
 
 # --- the side of the row -----------------------------------------------------------------------

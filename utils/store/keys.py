@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from models.errors import NotAuthenticated
+from models.errors import FieldProblem, InvalidFields, NotAuthenticated
+from models.requests import CURSOR_RULE
 from models.rows import KeyId, KeyInfo, RetiredKey, UserId, Username, WrappedKey
 from models.times import from_microseconds, maybe_from_microseconds, to_microseconds
 from utils.crypto import MasterKeys, UserKey, generate_user_key
@@ -22,6 +23,7 @@ _INFO_PAGE = (
     "(SELECT p.id FROM user_keys p WHERE p.owner_id = k.owner_id AND p.public_id = ?)) "
     "ORDER BY k.id DESC LIMIT ?"
 )
+_IS_MINE = "SELECT 1 FROM user_keys WHERE owner_id = ? AND public_id = ?"
 _INFO_UNDESTROYED = _INFO + "WHERE k.state <> 'destroyed' ORDER BY k.id"
 _END_OF_TIME = 2**63 - 1  # of a BIGINT
 
@@ -130,7 +132,12 @@ def find_owner(tx: Tx, username: Username) -> UserId | None:
 
 
 def list_page(tx: Tx, owner: UserId, after: str, limit: int) -> list[KeyInfo]:
-    """An account's keys, newest first, from the one after the key with public id *after*."""
+    """An account's keys, newest first, from the one after the key with public id *after*.
+
+    Raises InvalidFields for an *after* that is none of them: an empty page would say "the end".
+    """
+    if after and tx.one(_IS_MINE, owner, after) is None:
+        raise InvalidFields([FieldProblem("?cursor", CURSOR_RULE)])
     return [_key_info(row) for row in tx.all(_INFO_PAGE, owner, after, after, limit)]
 
 

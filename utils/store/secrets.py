@@ -10,7 +10,7 @@ import json
 from datetime import datetime, timedelta
 
 from models.conditions import Conditions
-from models.errors import AlreadyExists, NotFound
+from models.errors import AlreadyExists, NotFound, Undecryptable
 from models.rows import (
     KEEP,
     Act,
@@ -112,7 +112,7 @@ def patch(
     lock_owner(tx, act.owner)
     live = _live(_find(tx, act.owner, name), act.now)
     if live is None:
-        raise _absent()
+        raise absent()
     conditions.require(live)
     return _change(tx, master, act, live, change)
 
@@ -124,7 +124,7 @@ def delete(
     lock_owner(tx, act.owner)
     live = _live(_find(tx, act.owner, name), act.now)
     if live is None:
-        raise _absent()
+        raise absent()
     conditions.require(live)
     tx.run(
         "UPDATE secrets SET deleted_at = ?, purge_at = ?, tag = ? WHERE id = ?",
@@ -237,11 +237,15 @@ def read(
     """
     row = tx.one(_READ, owner, name, to_microseconds(now), version)
     if row is None:
-        raise _absent()
+        raise absent()
     info = _info(row)
     number, ciphertext, key_id, state, sealed, wrapping = row[10:]
-    key = master.unwrap_user_key(WrappedKey(sealed, wrapping), owner, KeyId(key_id))
-    value = unseal(key, Ciphertext(ciphertext), owner, info.id, number)
+    try:
+        key = master.unwrap_user_key(WrappedKey(sealed, wrapping), owner, KeyId(key_id))
+        value = unseal(key, Ciphertext(ciphertext), owner, info.id, number)
+    except Undecryptable as error:
+        where = f"Secret {info.id}, version {number}"
+        raise Undecryptable(f"{where}, under key {key_id}, does not open.") from error
     return Secret(info, number, value, stale=state != "current")
 
 
@@ -301,7 +305,8 @@ def _info(row: Row) -> SecretInfo:
     )
 
 
-def _absent() -> NotFound:
+def absent() -> NotFound:
+    """The one answer for absent, deleted, expired, impossible and somebody else's."""
     return NotFound("No secret of yours has this name, or it is deleted or expired.")
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet
 
-from models.errors import ConfigurationError, Undecryptable
+from models.errors import ConfigurationError, MissingMasterKey, Undecryptable
 from models.rows import SystemKey, WrappedKey
 from models.times import to_microseconds
 from utils.crypto import MasterKeys, missing_master_key_sentence
@@ -15,6 +15,18 @@ from utils.db import Row, Tx
 
 PEPPER = "pepper"
 SIGNING = "signing"
+
+
+# From one fingerprint to the next by index: there are a few, under hundreds of thousands of keys,
+# and load balancers ask every second.
+_WRAPPING = (
+    "WITH RECURSIVE used(master) AS (SELECT min(master) FROM user_key_material UNION ALL "
+    "SELECT (SELECT min(m.master) FROM user_key_material m WHERE m.master > used.master) "
+    "FROM used WHERE used.master IS NOT NULL) "
+    "SELECT master FROM used WHERE master IS NOT NULL UNION SELECT master FROM system_keys"
+)
+# A login that read the key before it was retired may commit a little later.
+_SETTLING = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +86,20 @@ def find_signing_key(tx: Tx, master: MasterKeys, number: int) -> SigningKey | No
     return None if row is None else _signing_key(row, master)
 
 
-def rotate_signing_key(
-    tx: Tx, master: MasterKeys, now: datetime, created_before: datetime, session_lifetime: timedelta
-) -> bool:
+def rotate_signing_key(tx: Tx, master: MasterKeys, now: datetime, created_before: datetime) -> bool:
     """Sign with a new key if the current one was made by then; whether it was replaced.
 
-    A retired key goes on verifying until the last session that it may have signed for has
-    ended, so that nobody is logged out; then it is deleted.
+    A retired key goes on verifying while a session lives that it may have signed for, so that
+    nobody is logged out; then it is deleted.
     """
     moment = to_microseconds(now)
     tx.run(
-        "DELETE FROM system_keys WHERE purpose = 'signing' AND retired_at <= ?",
-        to_microseconds(now - session_lifetime),
+        "DELETE FROM system_keys WHERE purpose = 'signing' AND retired_at <= ? AND NOT EXISTS "
+        "(SELECT 1 FROM sessions s WHERE s.created_at <= system_keys.retired_at "
+        "AND s.idle_expires_at > ? AND s.expires_at > ?)",
+        to_microseconds(now - _SETTLING),
+        moment,
+        moment,
     )
     retired = tx.run(
         "UPDATE system_keys SET retired_at = ? "
@@ -99,20 +113,25 @@ def rotate_signing_key(
     return True
 
 
-def missing_master_keys(tx: Tx, master: MasterKeys) -> set[str]:
-    """Fingerprints that something is wrapped under and that are not configured."""
-    return wrapping_fingerprints(tx) - set(master.fingerprints)
+def signing_key_due(tx: Tx, created_before: datetime) -> bool:
+    """Whether :func:`rotate_signing_key` would replace the current one."""
+    row = tx.one(
+        "SELECT 1 FROM system_keys "
+        "WHERE purpose = 'signing' AND retired_at IS NULL AND created_at <= ?",
+        to_microseconds(created_before),
+    )
+    return row is not None
 
 
 def refuse_missing_master_keys(tx: Tx, master: MasterKeys) -> None:
-    """Raises ConfigurationError, naming the fingerprints, rather than fail at some later read."""
-    if missing := missing_master_keys(tx, master):
-        raise ConfigurationError(missing_master_key_sentence(missing))
+    """Raises MissingMasterKey, naming the fingerprints, rather than fail at some later read."""
+    if missing := wrapping_fingerprints(tx) - set(master.fingerprints):
+        raise MissingMasterKey(missing_master_key_sentence(missing))
 
 
 def wrapping_fingerprints(tx: Tx) -> set[str]:
     """Fingerprints of all master keys that wrap anything in this database."""
-    rows = tx.all("SELECT master FROM system_keys UNION SELECT master FROM user_key_material")
+    rows = tx.all(_WRAPPING)
     return {row[0] for row in rows}
 
 

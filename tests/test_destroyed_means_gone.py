@@ -1,0 +1,256 @@
+"""After a rotation no destroyed key, and nothing that it opened, is left in any file of SQLite's.
+
+Found by searching all bytes. PostgreSQL keeps more (SECURITY.md says what).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from config import Settings
+from models.rows import KeyId, PasswordHash, UserId, Username, WrappedKey
+from models.times import utcnow
+from tests.support.remote import Remote
+from tests.support.rotation import end, number, rotate, run, start, wait_until, write
+from tests.support.server import Server
+from tests.support.trouble import old_snapshot
+from utils import sqlite
+from utils.rotation import Rotator
+from utils.sqlite import SqliteDatabase
+from utils.sqlite_remains import remains
+from utils.store import accounts, keys
+from utils.tokens import new_account_id
+from utils.vault import Vault, open_vault
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
+
+PIECE = 24  # bytes of a ciphertext; of any 47 that are left in a row one such piece is whole
+IN_USE = "fault: database: is in use: what was destroyed stays in its files until the next run\n"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Everything in one folder."""
+    return Settings(INSTANCE_DIR=tmp_path / "instance", BCRYPT_COST=4)
+
+
+@pytest.fixture
+def used(settings: Settings, engine: str) -> Iterator[Vault]:
+    """An installation that has seen years: keys and values of all sizes, written, written anew and
+    deleted in any order, so that SQLite has moved rows from page to page."""
+    vault = open_vault(settings, utcnow())
+    with closing(vault.db):
+        live_for_years(vault, random.Random(4))
+        yield vault
+
+
+def live_for_years(vault: Vault, chance: random.Random) -> None:
+    """Small values among a few large ones: pages split and merge most where rows are small."""
+    owners = add_owners(vault, 60)
+    for _ in range(1200):
+        size = chance.choice([0, chance.randrange(700), chance.randrange(700)])
+        write(vault, chance.choice(owners), f"s{chance.randrange(20)}", chance.randbytes(size))
+    for size in (1500, 4000, 12_000, 65_536):
+        write(vault, owners[0], f"large-{size}", chance.randbytes(size))
+    with vault.db.read() as tx:
+        secrets = [row[0] for row in tx.all("SELECT id FROM secrets WHERE name LIKE 's%'")]
+    chance.shuffle(secrets)
+    for secret in secrets[: len(secrets) * 6 // 10]:
+        run(vault, "DELETE FROM secrets WHERE id = ?", secret)  # as a purge will do it
+
+
+def add_owners(vault: Vault, count: int) -> list[UserId]:
+    """Accounts, so that there are pages full of keys too."""
+    with vault.db.write() as tx:
+        return [
+            accounts.create(
+                tx,
+                vault.master,
+                new_account_id(),
+                Username(f"owner-{i}"),
+                PasswordHash("none"),
+                utcnow(),
+            ).id
+            for i in range(count)
+        ]
+
+
+class Past:
+    """The ciphertexts and keys of a moment, wrapped and bare, to be looked for later."""
+
+    def __init__(self, vault: Vault) -> None:
+        with vault.db.read() as tx:
+            stored = [row[0] for row in tx.all("SELECT ciphertext FROM secret_versions")]
+            wrapped = tx.all(
+                "SELECT m.key_id, k.owner_id, m.sealed, m.master FROM user_key_material m "
+                "JOIN user_keys k ON k.id = m.key_id"
+            )
+        texts = [text.encode() for text in stored] + [row[2].encode() for row in wrapped]
+        for key_id, owner, sealed, master in wrapped:
+            key = vault.master.unwrap_user_key(
+                WrappedKey(sealed, master), UserId(owner), KeyId(key_id)
+            )
+            bare = key._signing_key + key._encryption_key  # type: ignore[attr-defined]
+            texts += [bare, base64.urlsafe_b64encode(bare)]
+        self.count = len(texts)
+        self._pieces = {
+            text[start : start + PIECE]
+            for text in texts
+            for start in range(0, len(text) - PIECE + 1, PIECE)
+        }
+
+    def found_in(self, folder: Path) -> dict[str, int]:
+        """In which files something of it is left, and how often."""
+        counts = {path.name: self._count(path.read_bytes()) for path in folder.iterdir()}
+        return {name: count for name, count in counts.items() if count}
+
+    def _count(self, content: bytes) -> int:
+        return sum(content[start : start + PIECE] in self._pieces for start in range(len(content)))
+
+
+# --- with a server beside it -------------------------------------------------------------------
+
+
+def test_nothing_is_left_after_a_rotation(used: Vault, settings: Settings) -> None:
+    """Beside a live server, whose connections stay open and which goes on writing."""
+    assert isinstance(used.db, SqliteDatabase)
+    with Server(settings.INSTANCE_DIR) as server:
+        alice = Remote(server, "alice").enter()
+        for i in range(10):
+            assert alice.put("a", f"value {i}").ok
+        past = Past(used)
+        assert past.count > 700
+        assert past.found_in(settings.INSTANCE_DIR).keys() >= {"secrets.db"}
+        assert alice.get("/secrets/a?version=1").ok
+        ran = rotate(settings, "--all")
+        assert (ran.status, ran.err) == (0, "")
+        assert past.found_in(settings.INSTANCE_DIR) == {}
+        assert alice.secret("a") == "value 9"
+        assert alice.put("a", "after").ok
+        assert past.found_in(settings.INSTANCE_DIR) == {}
+        assert rotate(settings, "--verify").status == 0
+
+
+def test_what_secure_delete_leaves_behind_is_what_is_searched_for(used: Vault) -> None:
+    """The instrument, and the reason for all this: SQLite alone, told to delete securely, leaves
+    old ciphertexts in the unused space of pages."""
+    assert isinstance(used.db, SqliteDatabase)
+    past = Past(used)
+    rotator = Rotator(used.db, used.master, utcnow())
+    rotator.switch(utcnow())
+    rotator.sweep()
+    rotator.destroy()
+    while not used.db.try_to_empty_wal():
+        time.sleep(0.05)
+    assert past.found_in(used.settings.INSTANCE_DIR).keys() == {"secrets.db"}
+    left = list(remains(used.db))
+    assert {leaf.table for leaf in left} >= {"secret_versions"}
+    assert used.db.scrub()
+    assert list(remains(used.db)) == []
+    assert past.found_in(used.settings.INSTANCE_DIR) == {}
+    assert used.db.check() == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("wal", [True, False], ids=["WAL", "rollback journal"])
+def test_nothing_is_left_whatever_was_stored(
+    settings: Settings, engine: str, seed: int, wal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other histories; and the journal of those whose SQLite is too old for a WAL. A second
+    rotation leaves nothing of the first one's either."""
+    monkeypatch.setattr(sqlite, "has_wal_reset_bug", lambda: not wal)
+    vault = open_vault(settings, utcnow())
+    with closing(vault.db):
+        live_for_years(vault, random.Random(seed))
+        pasts = []
+        for _ in range(2):
+            pasts.append(Past(vault))
+            rotator = Rotator(vault.db, vault.master, utcnow())
+            rotator.switch(utcnow())
+            rotator.sweep()
+            rotator.destroy()
+            assert vault.db.scrub()
+        assert [past.found_in(settings.INSTANCE_DIR) for past in pasts] == [{}, {}]
+        assert vault.db.check() == []
+
+
+def test_a_key_destroyed_by_other_means_is_gone_with_the_next_run(
+    used: Vault, settings: Settings
+) -> None:
+    """Deleting an account destroys keys too: the next run, though it has nothing to do itself,
+    leaves nothing of them."""
+    assert rotate(settings).status == 0
+    past, later = Past(used), utcnow() + timedelta(seconds=1)
+    with used.db.write() as tx:
+        for (owner,) in tx.all("SELECT id FROM users"):
+            keys.switch(tx, used.master, owner, later)
+    rotator = Rotator(used.db, used.master, later)
+    rotator.sweep()
+    rotator.destroy()
+    assert past.found_in(settings.INSTANCE_DIR) != {}
+    ran = rotate(settings)
+    assert (ran.status, ran.out) == (
+        0,
+        "new keys: 0, re-encrypted: 0, destroyed: 0, faults: 0\n",
+    )
+    assert past.found_in(settings.INSTANCE_DIR) == {}
+
+
+# --- with a reader in the way ------------------------------------------------------------------
+
+
+def test_a_long_read_is_told_and_the_next_run_finishes(used: Vault, settings: Settings) -> None:
+    """While somebody reads an old state, as a long backup does, the WAL cannot be emptied. That is
+    a fault; it delays no writer; and the next run sees to it though it destroys nothing."""
+    assert isinstance(used.db, SqliteDatabase)
+    past = Past(used)
+    with Server(settings.INSTANCE_DIR) as server:
+        alice = Remote(server, "alice").enter()
+        with old_snapshot(used.db.path):
+            process = start(settings, "--all", DATABASE_TIMEOUT="1s")
+            slowest = 0.0
+            while process.poll() is None:
+                began = time.monotonic()
+                assert alice.put("a", "value").ok
+                slowest = max(slowest, time.monotonic() - began)
+            ran = end(process)
+        assert (ran.status, ran.err) == (1, IN_USE)
+        assert slowest < 1
+        assert past.found_in(settings.INSTANCE_DIR) != {}
+        assert rotate(settings, "--status", "--json").json["last_run"]["outcome"] == "incomplete"
+        ran = rotate(settings)
+        assert (ran.status, ran.err) == (0, "")
+        assert ran.out.startswith("new keys: 0, re-encrypted: 0, destroyed: 0,")
+        assert past.found_in(settings.INSTANCE_DIR) == {}
+
+
+def test_a_run_killed_before_it_could_scrub_is_finished_by_the_next(
+    used: Vault, settings: Settings
+) -> None:
+    """Everything was destroyed, and nobody lived to overwrite what that left behind."""
+    assert isinstance(used.db, SqliteDatabase)
+    past = Past(used)
+    with old_snapshot(used.db.path):
+        process = start(settings, "--all")
+        wait_until(
+            lambda: (
+                number(used, "SELECT count(*) FROM user_keys WHERE state <> 'current'") == 60
+                and not number(used, "SELECT count(*) FROM user_keys WHERE state = 'retired'")
+            ),
+            "everything is destroyed",
+        )
+        os.kill(process.pid, signal.SIGKILL)
+        assert end(process).status == -signal.SIGKILL
+    assert past.found_in(settings.INSTANCE_DIR) != {}
+    assert rotate(settings).status == 0
+    assert past.found_in(settings.INSTANCE_DIR) == {}
