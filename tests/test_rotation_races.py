@@ -290,7 +290,7 @@ def test_a_busy_database_is_asked_again(
     vault: Vault, owner: UserId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rotation has time; but not for ever, so that it never hangs."""
-    monkeypatch.setattr(rotation, "_PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(vault.db, "patience_seconds", 0.3)
     refusals = 0
 
     def refuse(times: int) -> None:

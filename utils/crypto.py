@@ -106,7 +106,8 @@ def _fernet(master_key: str) -> Fernet:
     except ValueError:  # not base64, or not 32 bytes; its text could quote the key
         pass
     raise ConfigurationError(
-        "A master key is not 32 bytes in URL-safe base64. Make one with: "
+        "A master key is not 32 bytes in URL-safe base64. Put the right one back into instance/"
+        "master.key or SECRETS_MASTER_KEYS; only for a new installation, make one with: "
         "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
     )
 

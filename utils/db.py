@@ -32,6 +32,7 @@ from models.errors import ConfigurationError
 from models.rows import Fault
 
 Row = tuple[Any, ...]
+PATIENCE = 6  # busy timeouts for which a rotation, which has time, asks a busy database again
 _SQLITE = "sqlite:///"
 
 
@@ -106,6 +107,7 @@ class Database(ABC):
     """A database that hands out transactions. Safe to share between threads, and after a fork."""
 
     dialect: Dialect
+    patience_seconds: float = 30
 
     @abstractmethod
     def read(self) -> AbstractContextManager[Tx]:

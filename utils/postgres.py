@@ -19,7 +19,7 @@ from models.errors import (
     RotationRunning,
 )
 from models.rows import Fault
-from utils.db import POSTGRESQL, Database, Row, Tx
+from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx
 
 # The pool warns of each failing connection in libpq's words, which quote parts of the URL: with a
 # mistyped one, of the password. What failed reaches the log as DatabaseUnavailable.
@@ -40,6 +40,11 @@ _AWAY = (
     PoolTimeout,
     pg.ReadOnlySqlTransaction,
 )
+# For the operator. Never an error's own text: it may quote parts of the URL.
+_WHY: dict[type[Exception], str] = {
+    pg.ReadOnlySqlTransaction: "it is read-only",
+    pg.DiskFull: "its disk is full",
+}
 
 
 class PostgresDatabase(Database):
@@ -50,6 +55,7 @@ class PostgresDatabase(Database):
     def __init__(self, url: str, busy_timeout_seconds: float, pool_size: int) -> None:
         self._url = url
         self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
+        self.patience_seconds = PATIENCE * busy_timeout_seconds
         self._pool_size = pool_size
         self._pool: ConnectionPool | None = None
         self._pid = os.getpid()
@@ -174,4 +180,5 @@ def _our_errors() -> Iterator[None]:
     except pg.IntegrityError as error:
         raise IntegrityViolation("The database refused the change.") from error
     except _AWAY as error:
-        raise DatabaseUnavailable("The database is not available.") from error
+        why = _WHY.get(type(error), "")
+        raise DatabaseUnavailable("The database is not available.", why) from error

@@ -26,7 +26,7 @@ def recorded(db: Database, report: Report, now: datetime) -> Iterator[None]:
         with db.write() as tx:
             return runs.finish(tx, number, outcome, utcnow(), report)
 
-    number = patiently(begin)
+    number = patiently(db, begin)
     try:
         yield
     except BaseException as error:
@@ -34,7 +34,7 @@ def recorded(db: Database, report: Report, now: datetime) -> Iterator[None]:
         with suppress(TryLater):  # the first error is the one to tell
             finish("incomplete" if failed else "interrupted")
         raise
-    patiently(lambda: finish("incomplete" if report.faults else "done"))
+    patiently(db, lambda: finish("incomplete" if report.faults else "done"))
 
 
 def leaves_remains(db: Database) -> bool:

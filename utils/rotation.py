@@ -51,7 +51,6 @@ _PAUSE_SECONDS = 0.002  # between batches that hold the lock all the time: write
 _FEW_KEYS = 64  # up to here sweeping key by key beats reading the table from end to end
 _REMEMBERED_KEYS = 20_000  # unwrapped keys kept during a sweep: about 10 MB
 _LONGEST_PAUSE_SECONDS = 0.1
-_PATIENCE_SECONDS = 30  # for which a busy database is asked again
 
 Progress = Callable[[int], None]
 
@@ -89,7 +88,7 @@ class Rotator:
             with self._db.write() as tx:
                 return system.rotate_signing_key(tx, self._master, self._now, created_before)
 
-        self.report.signing_keys += patiently(attempt)
+        self.report.signing_keys += patiently(self._db, attempt)
 
     def _switch(self, owners: Sequence[UserId], created_before: datetime) -> None:
         def attempt() -> int:
@@ -100,7 +99,7 @@ class Rotator:
                 ]
             return sum(switched)
 
-        self.report.switched += patiently(attempt)
+        self.report.switched += patiently(self._db, attempt)
         time.sleep(_PAUSE_SECONDS)
 
     def sweep(self, progress: Progress = lambda _done: None) -> None:
@@ -182,7 +181,7 @@ class Rotator:
                 return ciphertexts.replace(tx, ready)
 
         try:
-            self.report.reencrypted += patiently(attempt)
+            self.report.reencrypted += patiently(self._db, attempt)
         except IntegrityViolation:
             # Our "current" key was retired, drained and destroyed since we read it. Nothing
             # of this part was written; the next pass finds it with the newer key.
@@ -230,7 +229,7 @@ class Rotator:
                 return sum(keys.destroy(tx, key_id, self._now) for key_id in chunk)
 
         try:
-            self.report.destroyed += patiently(attempt)
+            self.report.destroyed += patiently(self._db, attempt)
         except IntegrityViolation:
             return False
         return True
@@ -293,13 +292,13 @@ def reencrypt_in_passing(db: Database, master: MasterKeys, secret: SecretId, ver
         return False
 
 
-def patiently(attempt: Callable[[], int]) -> int:
+def patiently(db: Database, attempt: Callable[[], int]) -> int:
     """Run a transaction again while the database is busy. Raises DatabaseBusy in the end.
 
     A rotation has time: better to wait for half a minute than to leave the work to tomorrow.
     And it is the one to step back: its pauses grow longer than those of a waiting writer.
     """
-    deadline, pause = time.monotonic() + _PATIENCE_SECONDS, _PAUSE_SECONDS
+    deadline, pause = time.monotonic() + db.patience_seconds, _PAUSE_SECONDS
     while True:
         try:
             return attempt()

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from models.errors import DatabaseUnavailable
 from models.rows import Fault
-from utils.db import SQLITE, Database, Row, Tx
+from utils.db import PATIENCE, SQLITE, Database, Row, Tx
 from utils.lockfile import hold_lock_file
 from utils.sqlite_library import BUSY, has_wal_reset_bug, our_errors, primary_code, sqlite3
 from utils.sqlite_remains import scrub
 
 _TRUNCATE_WAIT_MS = 10
-_SCRUB_PATIENCE = 6  # times the busy timeout: half a minute, unless configured
 _LOCK_WAIT_MS, _RETRY_SECONDS = 10, 0.005
 
 
@@ -34,6 +33,7 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
         self.path = path
         self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
+        self.patience_seconds = PATIENCE * busy_timeout_seconds
         self._idle: deque[sqlite3.Connection] = deque()  # append and pop are atomic
         self._pid = os.getpid()
         self._inherited: deque[sqlite3.Connection] | None = None
@@ -174,7 +174,7 @@ class SqliteDatabase(Database):
 
     def scrub(self) -> bool:
         """See :meth:`Database.scrub`."""
-        return scrub(self, _SCRUB_PATIENCE * self._busy_timeout_ms / 1000)
+        return scrub(self)
 
     def try_to_empty_wal(self) -> bool:
         """Move all that is in the WAL into the database file, and cut it to nothing.

@@ -49,10 +49,10 @@ class Leaf(NamedTuple):
     growth: int
 
 
-def scrub(db: SqliteDatabase, patience_seconds: float) -> bool:
+def scrub(db: SqliteDatabase) -> bool:
     """Overwrite all remains; False if the database is too busy to be sure of it."""
     for _ in range(_ROUNDS):
-        if not empty_wal(db, patience_seconds):  # what is in the WAL is not in the file yet
+        if not empty_wal(db):  # what is in the WAL is not in the file yet
             return False
         found = list(remains(db))
         if not found:
@@ -65,10 +65,10 @@ def scrub(db: SqliteDatabase, patience_seconds: float) -> bool:
     return False
 
 
-def empty_wal(db: SqliteDatabase, patience_seconds: float) -> bool:
+def empty_wal(db: SqliteDatabase) -> bool:
     """Leave nothing in the WAL, which has older copies of pages; False if somebody reads an old
-    state for longer than that."""
-    deadline = time.monotonic() + patience_seconds
+    state for too long."""
+    deadline = time.monotonic() + db.patience_seconds
     while not db.try_to_empty_wal():
         if time.monotonic() >= deadline:
             return False

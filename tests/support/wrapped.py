@@ -15,6 +15,7 @@ class Wrapped(Database):
 
     def __init__(self, inner: Database) -> None:
         self.dialect = inner.dialect
+        self.patience_seconds = inner.patience_seconds
         self._inner = inner
 
     def read(self) -> AbstractContextManager[Tx]:
