@@ -14,12 +14,11 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import signal
 import sys
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, NoReturn
+from typing import Any
 
 import config
 from models.errors import (
@@ -35,6 +34,7 @@ from models.times import rfc3339, utcnow
 from utils.console import Output
 from utils.crypto import MasterKeys
 from utils.db import Database
+from utils.interruption import Interrupted, Interruption
 from utils.record import leaves_remains, recorded
 from utils.rotation import DEFAULT_BATCH, Rotator, owners_due
 from utils.status import read_status
@@ -49,19 +49,15 @@ _ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
 _REMAINS = "is in use: what was destroyed stays in its files until the next run"
 
 
-class Interrupted(Exception):
-    """SIGTERM or Ctrl-C: stop after what is already committed."""
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; its exit status."""
     options = _options(arguments)
     out = Output(as_json=options.json, quiet=options.quiet)
+    interruption = Interruption()
     try:
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, _interrupt)
         settings = config.load(os.environ)
         db, master = open_existing_store(settings)
+        db.at_rest = interruption.check
         with closing(db):
             return Command(options, settings, db, master, out).run()
     except ConfigurationError as error:
@@ -244,12 +240,6 @@ def _jsonable(facts: dict[str, Any]) -> dict[str, Any]:
         name: rfc3339(value) if isinstance(value, datetime) else value
         for name, value in facts.items()
     }
-
-
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    for one in (signal.SIGTERM, signal.SIGINT):  # once is enough: what follows must not be cut off
-        signal.signal(one, signal.SIG_IGN)
-    raise Interrupted
 
 
 def _parser() -> argparse.ArgumentParser:

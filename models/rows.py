@@ -183,7 +183,7 @@ class RetiredKey:
 
 
 class StaleCiphertext(NamedTuple):
-    """A ciphertext under a retired key, with both keys that a re-encryption needs, wrapped.
+    """A ciphertext under a retired key, and the current key that it is to move to.
 
     A tuple, because a rotation makes millions: as dataclasses they took a tenth of its time.
     """
@@ -194,11 +194,7 @@ class StaleCiphertext(NamedTuple):
     version: int
     ciphertext: Ciphertext
     key_id: KeyId
-    sealed: str
-    master: str
     current_key_id: KeyId
-    current_sealed: str
-    current_master: str
 
 
 class Reencryption(NamedTuple):

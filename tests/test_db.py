@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial
 
@@ -97,13 +97,21 @@ def test_a_read_changes_nothing(db: Database) -> None:
     assert number(db) == 0
 
 
+def increment(db: Database) -> None:
+    """A write transaction of its own."""
+    with db.write() as tx:
+        add_one(tx)
+
+
 def test_a_read_sees_one_state(db: Database) -> None:
     """Two statements of one transaction never contradict each other."""
-    with db.read() as tx:
-        before = tx.one("SELECT n FROM numbers")
-        with db.write() as other:
-            add_one(other)
-        assert tx.one("SELECT n FROM numbers") == before
+    with ThreadPoolExecutor(1) as pool:
+        with db.read() as tx:
+            before = tx.one("SELECT n FROM numbers")
+            writer = pool.submit(increment, db)
+            wait([writer], timeout=0.5)  # where SQLite has no WAL it waits for the reader instead
+            assert tx.one("SELECT n FROM numbers") == before
+        writer.result(60)
     assert number(db) == 1
 
 
@@ -123,16 +131,15 @@ def test_no_increment_is_lost(db: Database) -> None:
 
     def add_many() -> None:
         for _ in range(25):
-            with db.write() as tx:
-                add_one(tx)
+            increment(db)
 
     at_once([add_many] * (2 * POOL))
     assert number(db) == 2 * POOL * 25
 
 
-@pytest.mark.parametrize(("wait", "timeout"), [(True, 0.2), (False, 30)])
+@pytest.mark.parametrize(("patient", "timeout"), [(True, 0.2), (False, 30)])
 def test_a_lock_that_is_taken_is_our_own_error(
-    database_url: str, db: Database, wait: bool, timeout: float
+    database_url: str, db: Database, patient: bool, timeout: float
 ) -> None:
     """After the timeout, or at once for those who do not want to wait; then all is as before."""
     other = open_database(database_url, timeout, 1)
@@ -140,11 +147,11 @@ def test_a_lock_that_is_taken_is_our_own_error(
     with db.write() as tx:
         add_one(tx)
         start = time.monotonic()
-        with pytest.raises(DatabaseBusy), other.write(wait=wait) as late:
+        with pytest.raises(DatabaseBusy), other.write(wait=patient) as late:
             add_one(late)
         assert time.monotonic() - start < 10
-    for patience in (True, False):
-        with other.write(wait=patience) as tx:
+    for either in (True, False):
+        with other.write(wait=either) as tx:
             add_one(tx)
     assert number(db) == 3
     other.close()

@@ -41,7 +41,7 @@ def app(
         yield application
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def alice(app: Flask) -> Person:
     """Alice, who keeps secrets: a live one, a deleted one, an expired one."""
     someone = newcomer(app, "alice")
@@ -53,7 +53,7 @@ def alice(app: Flask) -> Person:
     return someone
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bob(app: Flask) -> Person:
     """Bob, logged in, with a secret of his own."""
     someone = newcomer(app, "bob")
@@ -88,8 +88,9 @@ def test_somebody_elses_secret_is_as_absent_as_none(
     assert alice.get("/secrets/live").json == before
 
 
-def test_two_people_keep_secrets_under_one_name(alice: Person, bob: Person) -> None:
+def test_two_people_keep_secrets_under_one_name(app: Flask, alice: Person) -> None:
     """Neither notices the other: not at creation, not in versions, not in the list."""
+    bob = newcomer(app, "bob")
     assert bob.post("/secrets", json={"name": "live", "secret": "bob's"}).status_code == 201
     created = bob.put("/secrets/deleted", json={"secret": "bob's"})
     assert (created.status_code, created.json and created.json["version"]) == (201, 1)

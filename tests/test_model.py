@@ -23,7 +23,7 @@ from tests.conftest import ENGINES
 from tests.support.model import Kept, Shelf, Value, moment
 from tests.support.shared import newcomer, refusal, shared_app
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "10"))
 LONG = timedelta(days=30)
 
 people = st.integers(0, 1)

@@ -18,7 +18,7 @@ OUTSIDE = [chr(code) for code in range(128) if chr(code) not in ALPHABET + "/"]
 LOOK_ALIKES = ["\uff41", "\u0430", "\u212a", "e\u0301", "\u2024", "\u2215", "\u200b", "\U0001f511"]
 
 POSSIBLE = [
-    *(first for first in ALPHABET if first != "."),
+    *("a", "Z", "0", "_", "@", "+", "=", "-"),
     *(f"a{character}b" for character in ALPHABET + "/"),
     *("...", "..a", "a..", ".a", "a.", ".../a", "a/..b", "-", "--help", "=", "@/+"),
     *("a" * 255, "/".join("a" * 128), "a/" * 127 + "b"),

@@ -31,6 +31,7 @@ from tests.support.server import Server
 from tests.support.shared import shared_app
 from tests.torture.inspection import inspect
 from utils.sqlite import SqliteDatabase
+from utils.sqlite_library import has_wal_reset_bug
 from utils.vault import Vault
 
 _PATIENCE_SECONDS = 30
@@ -192,15 +193,19 @@ def test_a_full_disk_stops_writes_until_there_is_room(tmp_path: Path) -> None:
         assert alice.put("a", "value").status_code == 201
         assert server.process is not None
         pid = server.process.pid
-        for limit in (40_000, 41_000, 60_000, 80_000):
+        for room in (0, 1_000, 20_000, 40_000):
+            # Without a WAL, what a failed commit has changed is put back in place: for that the
+            # file needs the room that it has, and on a full disk would keep.
+            database = server.instance / "secrets.db"
+            limit = room + (database.stat().st_size if has_wal_reset_bug() else 40_000)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
             assert_try_later(alice.put("a", _LONG))
             assert_try_later(alice.put("new", _LONG))
             assert alice.secret("a") == "value"
             resource.prlimit(pid, resource.RLIMIT_FSIZE, _UNLIMITED)
-            _wait_until_written(alice, f"fits{limit}", _LONG)
+            _wait_until_written(alice, f"fits{room}", _LONG)
         names = [one["name"] for one in alice.get("/secrets").json()["secrets"]]
-        assert names == ["a", "fits40000", "fits41000", "fits60000", "fits80000"]
+        assert names == ["a", "fits0", "fits1000", "fits20000", "fits40000"]
     _assert_sound(server)
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +108,8 @@ class Database(ABC):
 
     dialect: Dialect
     patience_seconds: float = 30
+    # Called before each transaction. What it raises ends the work where nothing is half done.
+    at_rest: Callable[[], None] = staticmethod(lambda: None)
 
     @abstractmethod
     def read(self) -> AbstractContextManager[Tx]:

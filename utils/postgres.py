@@ -79,6 +79,7 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def _transaction(self, pool_timeout: float | None = None) -> Iterator[Tx]:
+        self.at_rest()
         committing = False
         try:
             with (

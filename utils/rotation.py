@@ -21,7 +21,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
+from typing import NewType
 
 from models.errors import (
     DatabaseBusy,
@@ -38,7 +40,6 @@ from models.rows import (
     SecretId,
     StaleCiphertext,
     UserId,
-    WrappedKey,
 )
 from utils.crypto import MasterKeys, UserKey, reseal
 from utils.db import Database, Tx
@@ -49,10 +50,11 @@ _SWITCH_BATCH = 100  # accounts per transaction: about 10 ms under the lock
 _TRANSACTION_BYTES = 1_000_000  # about 20 ms under the lock; 500 values of 1 KB fit
 _PAUSE_SECONDS = 0.002  # between batches that hold the lock all the time: writers must not starve
 _FEW_KEYS = 64  # up to here sweeping key by key beats reading the table from end to end
-_REMEMBERED_KEYS = 20_000  # unwrapped keys kept during a sweep: about 10 MB
+_REMEMBERED_KEYS = 100_000  # unwrapped keys kept during a sweep: about 55 MB
 _LONGEST_PAUSE_SECONDS = 0.1
 
 Progress = Callable[[int], None]
+_Reason = NewType("_Reason", str)  # why there is no key
 
 
 class Rotator:
@@ -71,7 +73,7 @@ class Rotator:
         self._now = now
         self._owners = owners
         self._batch_size = batch_size
-        self._opened: dict[KeyId, UserKey] = {}
+        self._opened: dict[tuple[KeyId, UserId], UserKey | _Reason] = {}
         self.report = Report()
 
     def switch(self, created_before: datetime) -> None:
@@ -150,23 +152,27 @@ class Rotator:
         while True:
             with self._db.read() as tx:
                 batch = next_batch(tx, after)
+                # In the transaction that read it: there, all of its keys still exist.
+                openable = [(stale, *self._keys(tx, stale)) for stale in batch]
             if not batch:
                 return moving
-            moving |= self._move(batch)
+            moving |= self._move(openable)
             progress(len(batch))
             after = batch[-1].id
 
-    def _move(self, batch: Sequence[StaleCiphertext]) -> bool:
+    def _move(
+        self, batch: Sequence[tuple[StaleCiphertext, UserKey | _Reason, UserKey | _Reason]]
+    ) -> bool:
         """Encrypt outside the lock, exchange inside it; whether there was anything to exchange.
 
         The lock is held for a tenth of the time; the encryption of the next batch is the pause
         in which waiting writers get their turn.
         """
         ready = []
-        for stale in batch:
+        for stale, key, current in batch:
             try:
-                ready.append(self._reencrypt(stale))
-            except (Undecryptable, MissingMasterKey) as error:
+                ready.append(reencrypt(stale, _usable(key), _usable(current)))
+            except Undecryptable as error:
                 self._blame([stale.id], str(error))
         parts = _parts(ready)
         for part in parts:
@@ -180,33 +186,34 @@ class Rotator:
             with self._db.write(wait=False) as tx:
                 return ciphertexts.replace(tx, ready)
 
-        try:
+        # If our "current" key was retired, drained and destroyed since we read it, nothing of
+        # this part is written; the next pass finds it with the newer key.
+        with suppress(IntegrityViolation):
             self.report.reencrypted += patiently(self._db, attempt)
-        except IntegrityViolation:
-            # Our "current" key was retired, drained and destroyed since we read it. Nothing
-            # of this part was written; the next pass finds it with the newer key.
-            self._opened.clear()
 
     def _blame(self, rows: Iterable[int], what: str) -> None:
         self.report.faults.extend(Fault(f"secret_versions id={row}", what) for row in rows)
 
-    def _reencrypt(self, stale: StaleCiphertext) -> Reencryption:
-        return reencrypt(
-            stale,
-            self._unwrap(stale.key_id, stale.sealed, stale.master, stale.owner),
-            self._unwrap(
-                stale.current_key_id, stale.current_sealed, stale.current_master, stale.owner
-            ),
+    def _keys(self, tx: Tx, stale: StaleCiphertext) -> tuple[UserKey | _Reason, UserKey | _Reason]:
+        return (
+            self._key(tx, stale.key_id, stale.owner),
+            self._key(tx, stale.current_key_id, stale.owner),
         )
 
-    def _unwrap(self, key_id: KeyId, sealed: str, master: str, owner: UserId) -> UserKey:
-        """Unwrapping costs as much as decrypting a secret: remember it while the sweep runs."""
-        key = self._opened.get(key_id)
+    def _key(self, tx: Tx, key_id: KeyId, owner: UserId) -> UserKey | _Reason:
+        """Unwrapping costs as much as decrypting a secret: it is done once while the sweep runs.
+
+        So is failing to. By key *and* owner: the key of somebody else must not be found.
+        """
+        key = self._opened.get((key_id, owner))
         if key is None:
             if len(self._opened) >= _REMEMBERED_KEYS:
                 self._opened.clear()
-            wrapped = WrappedKey(sealed, master)
-            key = self._opened[key_id] = self._master.unwrap_user_key(wrapped, owner, key_id)
+            try:
+                key = _unwrapped(tx, self._master, owner, key_id)
+            except (Undecryptable, MissingMasterKey) as error:
+                key = _Reason(str(error))
+            self._opened[key_id, owner] = key
         return key
 
     def destroy(self) -> None:
@@ -233,6 +240,13 @@ class Rotator:
         except IntegrityViolation:
             return False
         return True
+
+
+def _usable(key: UserKey | _Reason) -> UserKey:
+    """Raises Undecryptable."""
+    if isinstance(key, str):
+        raise Undecryptable(key)
+    return key
 
 
 def _parts(ready: Sequence[Reencryption]) -> list[list[Reencryption]]:
@@ -269,6 +283,14 @@ def reencrypt(stale: StaleCiphertext, key: UserKey, current: UserKey) -> Reencry
     return Reencryption(stale.current_key_id, renewed, stale.id, stale.key_id)
 
 
+def _unwrapped(tx: Tx, master: MasterKeys, owner: UserId, key_id: KeyId) -> UserKey:
+    """A user key, ready to use. Raises MissingMasterKey or Undecryptable."""
+    wrapped = keys.wrapped_key(tx, key_id)
+    if wrapped is None:
+        raise Undecryptable("The key is not there.")
+    return master.unwrap_user_key(wrapped, owner, key_id)
+
+
 def reencrypt_in_passing(db: Database, master: MasterKeys, secret: SecretId, version: int) -> bool:
     """Move one ciphertext that was just read, if that costs nobody a wait; whether it moved.
 
@@ -280,12 +302,10 @@ def reencrypt_in_passing(db: Database, master: MasterKeys, secret: SecretId, ver
             stale = ciphertexts.stale_version(tx, secret, version)
             if stale is None:
                 return False
-            wrapped = WrappedKey(stale.sealed, stale.master)
-            current = WrappedKey(stale.current_sealed, stale.current_master)
             moved = reencrypt(
                 stale,
-                master.unwrap_user_key(wrapped, stale.owner, stale.key_id),
-                master.unwrap_user_key(current, stale.owner, stale.current_key_id),
+                _unwrapped(tx, master, stale.owner, stale.key_id),
+                _unwrapped(tx, master, stale.owner, stale.current_key_id),
             )
             return ciphertexts.replace(tx, [moved]) == 1
     except (TryLater, IntegrityViolation, Undecryptable, MissingMasterKey):

@@ -54,6 +54,7 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def _transaction(self, begin: str, end: str, wait_ms: int | None = None) -> Iterator[Tx]:
+        self.at_rest()
         connection = self._take()
         try:
             with our_errors():

@@ -70,6 +70,7 @@ def empty_wal(db: SqliteDatabase) -> bool:
     state for too long."""
     deadline = time.monotonic() + db.patience_seconds
     while not db.try_to_empty_wal():
+        db.at_rest()
         if time.monotonic() >= deadline:
             return False
         time.sleep(_RETRY_SECONDS)

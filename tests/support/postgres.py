@@ -349,7 +349,9 @@ class PostgresServer:
 
     def close(self) -> None:
         """Stop for good, and remove the data if the folder was made for it."""
-        self.stop()
+        # Data that is about to be removed need not be written out first: that takes half a
+        # minute after some hundred databases.
+        self._end(signal.SIGQUIT if self._remove else signal.SIGINT)
         with self._guard as guard:
             guard.kill()
         if self._remove:

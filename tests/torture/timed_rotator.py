@@ -1,8 +1,8 @@
 """A rotation that times itself, and beside itself the least that its work could cost.
 
-A program: ``python -m tests.torture.timed_rotator ROUNDS``, for the installation that its environment
-names. Every second or so the rotation stands aside for a bare loop of decrypt + encrypt + decrypt
-in memory. That takes turns with it on the same core, so whatever else slows the machine down
+A program: ``python -m tests.torture.timed_rotator ROUNDS``, for the installation that its
+environment names. Every second or so the rotation stands aside for a bare loop of decrypt +
+encrypt + decrypt in memory. That takes turns with it on the same core, so whatever else slows the machine down
 slows down both.
 """
 

@@ -11,23 +11,19 @@ from utils.db import Tx
 
 _STALE = (
     "SELECT v.id, s.owner_id, v.secret_id, v.number, v.ciphertext, "
-    "v.key_id, m.sealed, m.master, c.id, cm.sealed, cm.master "
+    "v.key_id, c.id "
     "FROM secret_versions v "
     "JOIN user_keys k ON k.id = v.key_id "
-    "JOIN user_key_material m ON m.key_id = v.key_id "
     "JOIN secrets s ON s.id = v.secret_id "
     "JOIN user_keys c ON c.owner_id = s.owner_id AND c.state = 'current' "
-    "JOIN user_key_material cm ON cm.key_id = c.id "
     "WHERE k.state = 'retired' AND "
 )
 # Stale, and with nowhere to go: what the joins above leave out.
 _STRANDED = (
     "SELECT v.id, k.owner_id FROM user_keys k JOIN secret_versions v ON v.key_id = k.id "
-    "LEFT JOIN user_key_material m ON m.key_id = k.id "
     "LEFT JOIN secrets s ON s.id = v.secret_id "
     "LEFT JOIN user_keys c ON c.owner_id = s.owner_id AND c.state = 'current' "
-    "LEFT JOIN user_key_material cm ON cm.key_id = c.id "
-    "WHERE k.state = 'retired' AND k.id <= ? AND (m.key_id IS NULL OR cm.key_id IS NULL)"
+    "WHERE k.state = 'retired' AND k.id <= ? AND c.id IS NULL"
 )
 # The table's physical order: in the order of keys, neighbours on disk would be written by
 # different transactions, and each would hold the lock for as many more pages.
@@ -53,8 +49,8 @@ def stale_version(tx: Tx, secret: SecretId, version: int) -> StaleCiphertext | N
 
 
 def stranded(tx: Tx, newest: KeyId, owners: Collection[UserId] | None) -> list[int]:
-    """Stale rows whose owner has no current key, or whose own key is not there: a damaged
-    database, in which they would otherwise stay stale without anybody being told."""
+    """Stale rows whose owner has no current key: a damaged database, in which they would
+    otherwise stay stale without anybody being told."""
     rows = tx.all(_STRANDED, newest)
     return sorted({row[0] for row in rows if owners is None or row[1] in owners})
 

@@ -81,6 +81,12 @@ def current_key(tx: Tx, master: MasterKeys, owner: UserId) -> tuple[KeyId, UserK
     return key_id, master.unwrap_user_key(WrappedKey(row[1], row[2]), owner, key_id)
 
 
+def wrapped_key(tx: Tx, key_id: KeyId) -> WrappedKey | None:
+    """A key's material; None for one that is destroyed."""
+    row = tx.one("SELECT sealed, master FROM user_key_material WHERE key_id = ?", key_id)
+    return None if row is None else WrappedKey(*row)
+
+
 def switch(
     tx: Tx, master: MasterKeys, owner: UserId, now: datetime, created_before: datetime | None = None
 ) -> bool:

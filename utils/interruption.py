@@ -1,0 +1,32 @@
+"""SIGTERM and Ctrl-C for a command: it stops where nothing is half done, and says so.
+
+An exception out of a signal handler would come anywhere: inside an import, which then looks broken,
+or between a lock and its release. So the handler only takes a note, and the database asks for
+it before each transaction (``Database.at_rest``).
+"""
+
+from __future__ import annotations
+
+import signal
+
+
+class Interrupted(Exception):
+    """Somebody asked the command to stop."""
+
+
+class Interruption:
+    """Whether somebody did. Takes over both signals when it is made."""
+
+    def __init__(self) -> None:
+        self._requested = False
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, self._note)
+
+    def _note(self, _signal: int, _frame: object) -> None:
+        self._requested = True
+
+    def check(self) -> None:
+        """Raises Interrupted, once for each request: what follows it can still use the database."""
+        if self._requested:
+            self._requested = False
+            raise Interrupted
