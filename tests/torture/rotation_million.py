@@ -2,9 +2,10 @@
 
 What is measured is a whole rotation: new keys, re-encryption, destruction, scrubbing. It is
 compared with a bare loop of decrypt + encrypt + decrypt in memory (see
-:mod:`tests.torture.timed_rotator`), which is what a verified re-encryption must cost at least; and per secret with small rotations
-of as many secrets a user, before and after it. Both are told in units of the bare loop beside
-them, so that a machine that is slower for a minute does not count.
+:mod:`tests.torture.timed_rotator`), which is what a verified re-encryption must cost at least;
+and per secret with small rotations of as many secrets a user, before and after it. Both are told
+in units of the bare loop beside them, so that a machine that is slower for a minute does not
+count.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A program: ``python -m tests.torture.timed_rotator ROUNDS``, for the installation that its
 environment names. Every second or so the rotation stands aside for a bare loop of decrypt +
-encrypt + decrypt in memory. That takes turns with it on the same core, so whatever else slows the machine down
-slows down both.
+encrypt + decrypt in memory. That takes turns with it on the same core, so whatever else slows the
+machine down slows down both.
 """
 
 from __future__ import annotations
