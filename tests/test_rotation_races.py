@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from typing import Literal
@@ -217,18 +218,26 @@ class Crew:
 
     def write(self, writer: int) -> None:
         """Many values, of every account."""
-        for i in range(20):
-            for owner in self._owners:
-                value = b"%d %d %d" % (writer, i, owner)
-                write(self._vault, owner, f"writer-{writer}", value)
-                self.written.append(value)
-        self._working.release()
+        with self._at_work():
+            for i in range(20):
+                for owner in self._owners:
+                    value = b"%d %d %d" % (writer, i, owner)
+                    write(self._vault, owner, f"writer-{writer}", value)
+                    self.written.append(value)
 
     def rotate(self, rotator: int) -> None:
         """One rotation after the other."""
-        for _ in range(4):
-            rotate(self._vault, batch_size=3 + rotator)
-        self._working.release()
+        with self._at_work():
+            for _ in range(4):
+                rotate(self._vault, batch_size=3 + rotator)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Who fails is done too: otherwise the one who looks would look for ever."""
+        try:
+            yield
+        finally:
+            self._working.release()
 
     def look(self, workers: int) -> None:
         """Invariants 1 to 3, at whatever commit that is."""

@@ -26,6 +26,7 @@ from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx
 logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _NO_WAIT_SECONDS = 0.001
+_BUSY_SENTENCE = "The database is busy. Try again in a moment."
 # The connection broke after COMMIT was sent: nobody here can tell whether it arrived.
 _UNKNOWN_OUTCOME = (
     "The database went away while it stored this, which may or may not have happened. "
@@ -92,6 +93,9 @@ class PostgresDatabase(Database):
         except DatabaseUnavailable as error:
             if committing:
                 raise DatabaseUnavailable(_UNKNOWN_OUTCOME) from error
+            if pool_timeout is not None and isinstance(error.__cause__, PoolTimeout):
+                # Who would not wait has learned only that no connection was free just then.
+                raise DatabaseBusy(_BUSY_SENTENCE) from error
             raise
 
     def _open_pool(self) -> ConnectionPool:
@@ -177,7 +181,7 @@ def _our_errors() -> Iterator[None]:
     try:
         yield
     except _BUSY as error:
-        raise DatabaseBusy("The database is busy. Try again in a moment.") from error
+        raise DatabaseBusy(_BUSY_SENTENCE) from error
     except pg.IntegrityError as error:
         raise IntegrityViolation("The database refused the change.") from error
     except _AWAY as error:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import NewType
 
@@ -186,10 +185,12 @@ class Rotator:
             with self._db.write(wait=False) as tx:
                 return ciphertexts.replace(tx, ready)
 
-        # If our "current" key was retired, drained and destroyed since we read it, nothing of
-        # this part is written; the next pass finds it with the newer key.
-        with suppress(IntegrityViolation):
+        try:
             self.report.reencrypted += patiently(self._db, attempt)
+        except IntegrityViolation:
+            # Our "current" key was retired, drained and destroyed since we read it. Nothing
+            # of this part was written; the next pass finds it with the newer key.
+            self._opened.clear()
 
     def _blame(self, rows: Iterable[int], what: str) -> None:
         self.report.faults.extend(Fault(f"secret_versions id={row}", what) for row in rows)
