@@ -98,6 +98,17 @@ def test_a_key_that_changes_meanwhile_costs_nothing(
     assert versions_of(vault, "current") == [("a", 1)]
 
 
+def test_the_lock_is_only_tried(vault: Vault, alice: Person) -> None:
+    """Also where a server sends its answer only after everything that a view left to do."""
+    alice.put("/secrets/a", json={"secret": "value"})
+    alice.post("/keys:rotate")
+    with locked(vault.settings.DATABASE_URL):
+        began = time.monotonic()
+        assert read(alice, "/secrets/a") == "value"
+        assert time.monotonic() - began < 2
+    assert versions_of(vault, "current") == []
+
+
 # --- a real server, and a database that can't be written -----------------------------------------
 
 

@@ -23,7 +23,7 @@ from tests.support.rotation import (
 )
 from tests.support.wrapped import Recording
 from utils import rotation
-from utils.rotation import Rotator
+from utils.rotation import Rotator, owners_due
 from utils.store import keys
 from utils.vault import Vault
 
@@ -194,6 +194,17 @@ def test_a_rotation_of_one_account_touches_no_other(
     assert seen(after) == seen(before)
 
 
+def test_a_rotation_of_one_account_takes_no_lock_for_others(
+    vault: Vault, owners: list[UserId], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many accounts there are to look through."""
+    monkeypatch.setattr(rotation, "_SWITCH_BATCH", 1)
+    recording = Recording(vault.db)
+    rotator = Rotator(recording, vault.master, utcnow(), frozenset({owners[1]}))
+    rotator.switch(ALWAYS)
+    assert (rotator.report.switched, len(recording.written)) == (1, 1)
+
+
 def test_disabled_accounts_rotate_and_deleted_ones_do_not(
     vault: Vault, owners: list[UserId]
 ) -> None:
@@ -201,6 +212,11 @@ def test_disabled_accounts_rotate_and_deleted_ones_do_not(
     run(vault, "UPDATE users SET state = 'disabled' WHERE id = ?", owners[0])
     run(vault, "UPDATE users SET state = 'deleted', password_hash = NULL WHERE id = ?", owners[1])
     before = assert_sound(vault)
+    assert sorted(one for batch in owners_due(vault.db, ALWAYS) for one in batch) == sorted(
+        [owners[0], owners[2]]
+    )
+    with vault.db.write() as tx:
+        assert not keys.switch(tx, vault.master, owners[1], utcnow())
     assert rotate(vault).switched == 2
     after = assert_sound(vault)
     assert rows_of(after, owners[1]) == rows_of(before, owners[1])

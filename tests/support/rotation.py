@@ -74,7 +74,13 @@ def start(
     return subprocess.Popen(
         [*prefix, sys.executable, str(ROOT / "rotate_keys.py"), *arguments],
         cwd="/",
-        env=environment(settings, **environ),
+        # Under a prefix the process is short of something, and coverage's own file must not be
+        # what it is missed for.
+        env={
+            name: value
+            for name, value in environment(settings, **environ).items()
+            if not (prefix and name.startswith("COVERAGE"))
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
