@@ -140,7 +140,8 @@ def _figures(attempt: Attempt, small: Installation, large: Installation) -> list
     (one,) = large.rotations
     shares = [rotation.share for rotation in small.rotations]
     return [
-        Figure(one.reencrypted, "secrets", at_least=large.secrets),
+        # Not all: what the API reads meanwhile moves in passing. Nothing stale may be left, below.
+        Figure(one.reencrypted, "secrets", at_least=0.99 * large.secrets),
         Figure(one.switched, "users", at_least=large.users),
         Figure(round(one.seconds), "seconds"),
         Figure(round(one.rate), "re-encrypted a second"),
