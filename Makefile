@@ -58,8 +58,9 @@ torture: $(DEV_STAMP) ## Try to lose data: kill, race and fill up; one attempt: 
 	$(PY) -m tests.torture $(if $(ROW),--row $(ROW)) $(ARGS)
 
 # uv keeps the versions that are already locked; ARGS=--upgrade takes new ones. An index of the
-# machine that locks must not get into the files, whatever that machine's own settings say.
-LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+# machine that locks must not get into the files, whatever that machine's own settings say. Extras
+# stay in the pins: pip does not hold "x[extra]" to "x==1.0" and takes the newest x, without a hash.
+LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-index-annotation \
 	--custom-compile-command 'make lock' $(ARGS)
 
