@@ -16,7 +16,7 @@ from models.rows import SecretName
 from routes import guard
 from routes.context import current_vault
 from routes.endpoint import JSON, Call, answer, endpoint
-from utils.rotation import reencrypt_in_passing
+from utils.reencryption import reencrypt_in_passing
 from utils.store import secrets
 
 bp = Blueprint("secrets", __name__)

@@ -21,7 +21,7 @@ from config import Settings
 from models.rows import KeyId, PasswordHash, UserId, Username, WrappedKey
 from models.times import utcnow
 from tests.support.remote import Remote
-from tests.support.rotation import end, number, rotate, run, start, wait_until, write
+from tests.support.rotation import end, number, put, rotate, start, wait_until
 from tests.support.server import Server
 from tests.support.trouble import old_snapshot
 from utils import sqlite
@@ -57,16 +57,20 @@ def used(settings: Settings, engine: str) -> Iterator[Vault]:
 def live_for_years(vault: Vault, chance: random.Random) -> None:
     """Small values among a few large ones: pages split and merge most where rows are small."""
     owners = add_owners(vault, 60)
-    for _ in range(1200):
-        size = chance.choice([0, chance.randrange(700), chance.randrange(700)])
-        write(vault, chance.choice(owners), f"s{chance.randrange(20)}", chance.randbytes(size))
-    for size in (1500, 4000, 12_000, 65_536):
-        write(vault, owners[0], f"large-{size}", chance.randbytes(size))
-    with vault.db.read() as tx:
-        secrets = [row[0] for row in tx.all("SELECT id FROM secrets WHERE name LIKE 's%'")]
-    chance.shuffle(secrets)
-    for secret in secrets[: len(secrets) * 6 // 10]:
-        run(vault, "DELETE FROM secrets WHERE id = ?", secret)  # as a purge will do it
+    for _ in range(120):
+        with vault.db.write() as tx:
+            for _ in range(10):
+                size = chance.choice([0, chance.randrange(700), chance.randrange(700)])
+                name = f"s{chance.randrange(20)}"
+                put(tx, vault, chance.choice(owners), name, chance.randbytes(size))
+    with vault.db.write() as tx:
+        for size in (1500, 4000, 12_000, 65_536):
+            put(tx, vault, owners[0], f"large-{size}", chance.randbytes(size))
+        gone = [row[0] for row in tx.all("SELECT id FROM secrets WHERE name LIKE 's%'")]
+    chance.shuffle(gone)
+    for secret in gone[: len(gone) * 6 // 10]:
+        with vault.db.write() as tx:
+            tx.run("DELETE FROM secrets WHERE id = ?", secret)  # as a purge will do it
 
 
 def add_owners(vault: Vault, count: int) -> list[UserId]:

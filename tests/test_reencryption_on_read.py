@@ -23,7 +23,8 @@ from tests.support.trouble import (
     read_only_postgres,
 )
 from tests.support.wrapped import Meanwhile
-from utils.rotation import Rotator, reencrypt_in_passing
+from utils.reencryption import reencrypt_in_passing
+from utils.rotation import Rotator
 from utils.store import keys
 from utils.vault import Vault
 

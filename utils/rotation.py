@@ -28,7 +28,6 @@ from models.errors import (
     DatabaseBusy,
     IntegrityViolation,
     MissingMasterKey,
-    TryLater,
     Undecryptable,
 )
 from models.rows import (
@@ -36,12 +35,12 @@ from models.rows import (
     KeyId,
     Reencryption,
     Report,
-    SecretId,
     StaleCiphertext,
     UserId,
 )
-from utils.crypto import MasterKeys, UserKey, reseal
+from utils.crypto import MasterKeys, UserKey
 from utils.db import Database, Tx
+from utils.reencryption import reencrypt, unwrapped
 from utils.store import ciphertexts, keys, system
 
 DEFAULT_BATCH = 500
@@ -54,6 +53,7 @@ _LONGEST_PAUSE_SECONDS = 0.1
 
 Progress = Callable[[int], None]
 _Reason = NewType("_Reason", str)  # why there is no key
+_Openable = tuple[StaleCiphertext, UserKey | _Reason, UserKey | _Reason]
 
 
 class Rotator:
@@ -133,35 +133,42 @@ class Rotator:
         return self._sweep_table(newest, progress)
 
     def _sweep_key(self, key_id: KeyId, progress: Progress) -> bool:
-        return self._sweep(
-            lambda tx, after: ciphertexts.stale_of_key(tx, key_id, after, self._batch_size),
-            progress,
-        )
+        def stretch(tx: Tx, after: int) -> tuple[list[StaleCiphertext], int | None]:
+            found = ciphertexts.stale_of_key(tx, key_id, after, self._batch_size)
+            return found, found[-1].id if found else None
+
+        return self._sweep(stretch, progress)
 
     def _sweep_table(self, newest: KeyId, progress: Progress) -> bool:
-        return self._sweep(
-            lambda tx, after: ciphertexts.stale_in_order(tx, newest, after, self._batch_size),
-            progress,
-        )
+        def stretch(tx: Tx, after: int) -> tuple[list[StaleCiphertext], int | None]:
+            last = ciphertexts.end_of_stretch(tx, after, self._batch_size)
+            found = [] if last is None else ciphertexts.stale_between(tx, newest, after, last)
+            return found, last
+
+        return self._sweep(stretch, progress)
 
     def _sweep(
-        self, next_batch: Callable[[Tx, int], list[StaleCiphertext]], progress: Progress
+        self,
+        stretch: Callable[[Tx, int], tuple[list[StaleCiphertext], int | None]],
+        progress: Progress,
     ) -> bool:
-        after, moving = 0, False
-        while True:
+        """Move what each *stretch* of the table holds, gathered into batches; *stretch* also says
+        where the next one begins, or None."""
+        after: int | None = 0
+        moving, batch = False, list[_Openable]()
+        while after is not None:
             with self._db.read() as tx:
-                batch = next_batch(tx, after)
+                found, after = stretch(tx, after)
                 # In the transaction that read it: there, all of its keys still exist.
-                openable = [(stale, *self._keys(tx, stale)) for stale in batch]
-            if not batch:
-                return moving
-            moving |= self._move(openable)
-            progress(len(batch))
-            after = batch[-1].id
+                openable = [(stale, *self._keys(tx, stale)) for stale in found]
+            if batch and (after is None or len(batch) + len(found) > self._batch_size):
+                moving |= self._move(batch)
+                progress(len(batch))
+                batch = []
+            batch += openable
+        return moving
 
-    def _move(
-        self, batch: Sequence[tuple[StaleCiphertext, UserKey | _Reason, UserKey | _Reason]]
-    ) -> bool:
+    def _move(self, batch: Sequence[_Openable]) -> bool:
         """Encrypt outside the lock, exchange inside it; whether there was anything to exchange.
 
         The lock is held for a tenth of the time; the encryption of the next batch is the pause
@@ -211,7 +218,7 @@ class Rotator:
             if len(self._opened) >= _REMEMBERED_KEYS:
                 self._opened.clear()
             try:
-                key = _unwrapped(tx, self._master, owner, key_id)
+                key = unwrapped(tx, self._master, owner, key_id)
             except (Undecryptable, MissingMasterKey) as error:
                 key = _Reason(str(error))
             self._opened[key_id, owner] = key
@@ -273,44 +280,6 @@ def owners_due(db: Database, created_before: datetime) -> Iterator[list[UserId]]
             return
         yield batch
         after = batch[-1]
-
-
-def reencrypt(stale: StaleCiphertext, key: UserKey, current: UserKey) -> Reencryption:
-    """The same value under *current*, proven to open before anything is written.
-
-    Raises Undecryptable.
-    """
-    renewed = reseal(key, current, stale.ciphertext, stale.owner, stale.secret, stale.version)
-    return Reencryption(stale.current_key_id, renewed, stale.id, stale.key_id)
-
-
-def _unwrapped(tx: Tx, master: MasterKeys, owner: UserId, key_id: KeyId) -> UserKey:
-    """A user key, ready to use. Raises MissingMasterKey or Undecryptable."""
-    wrapped = keys.wrapped_key(tx, key_id)
-    if wrapped is None:
-        raise Undecryptable("The key is not there.")
-    return master.unwrap_user_key(wrapped, owner, key_id)
-
-
-def reencrypt_in_passing(db: Database, master: MasterKeys, secret: SecretId, version: int) -> bool:
-    """Move one ciphertext that was just read, if that costs nobody a wait; whether it moved.
-
-    The lock is only tried. Any reason not to move it is a reason to leave it to the next run,
-    and none may fail the read.
-    """
-    try:
-        with db.write(wait=False) as tx:
-            stale = ciphertexts.stale_version(tx, secret, version)
-            if stale is None:
-                return False
-            moved = reencrypt(
-                stale,
-                _unwrapped(tx, master, stale.owner, stale.key_id),
-                _unwrapped(tx, master, stale.owner, stale.current_key_id),
-            )
-            return ciphertexts.replace(tx, [moved]) == 1
-    except (TryLater, IntegrityViolation, Undecryptable, MissingMasterKey):
-        return False
 
 
 def patiently(db: Database, attempt: Callable[[], int]) -> int:

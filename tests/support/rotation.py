@@ -27,6 +27,7 @@ from models.rows import (
 from models.times import utcnow
 from tests.support.dump import Dump, dump
 from tests.support.server import ROOT
+from utils.db import Tx
 from utils.store import accounts, secrets
 from utils.tokens import new_account_id
 from utils.vault import Vault
@@ -135,9 +136,14 @@ def add_owner(vault: Vault, username: str, count: int = 3, size: int = 20) -> Us
 def write(vault: Vault, owner: UserId, name: str, value: bytes) -> None:
     """What a PUT does."""
     with vault.db.write() as tx:
-        act = Act(owner, Author(Username("somebody"), "session"), utcnow())
-        change = Change(value=Value(value, "bytes"))
-        secrets.put(tx, vault.master, act, SecretName(name), change, UNCONDITIONAL)
+        put(tx, vault, owner, name, value)
+
+
+def put(tx: Tx, vault: Vault, owner: UserId, name: str, value: bytes) -> None:
+    """The same, as a part of something larger."""
+    act = Act(owner, Author(Username("somebody"), "session"), utcnow())
+    change = Change(value=Value(value, "bytes"))
+    secrets.put(tx, vault.master, act, SecretName(name), change, UNCONDITIONAL)
 
 
 def age_keys(vault: Vault, owner: UserId, age: timedelta) -> None:

@@ -10,10 +10,10 @@ from models.times import maybe_from_microseconds
 from utils.db import Tx
 
 _STALE = (
-    "SELECT v.id, s.owner_id, v.secret_id, v.number, v.ciphertext, "
-    "v.key_id, c.id "
+    "SELECT v.id, s.owner_id, v.secret_id, v.number, v.ciphertext, v.key_id, c.id "
     "FROM secret_versions v "
-    "JOIN user_keys k ON k.id = v.key_id "
+    # + 0: to go from the version to its key, by no means the other way round (see stale_between).
+    "JOIN user_keys k ON k.id = v.key_id + 0 "
     "JOIN secrets s ON s.id = v.secret_id "
     "JOIN user_keys c ON c.owner_id = s.owner_id AND c.state = 'current' "
     "WHERE k.state = 'retired' AND "
@@ -27,14 +27,29 @@ _STRANDED = (
 )
 # The table's physical order: in the order of keys, neighbours on disk would be written by
 # different transactions, and each would hold the lock for as many more pages.
-_STALE_IN_ORDER = _STALE + "k.id <= ? AND v.id > ? ORDER BY v.id LIMIT ?"
+_STALE_BETWEEN = _STALE + "k.id <= ? AND v.id > ? AND v.id <= ? ORDER BY v.id"
 _STALE_OF_KEY = _STALE + "v.key_id = ? AND v.id > ? ORDER BY v.id LIMIT ?"
 _STALE_VERSION = _STALE + "v.secret_id = ? AND v.number = ?"
 
 
-def stale_in_order(tx: Tx, newest: KeyId, after: int, limit: int) -> list[StaleCiphertext]:
-    """Stale rows in the table's physical order, under keys up to *newest*: for many keys."""
-    return [StaleCiphertext(*row) for row in tx.all(_STALE_IN_ORDER, newest, after, limit)]
+def end_of_stretch(tx: Tx, after: int, length: int) -> int | None:
+    """The number of the last of the next *length* rows, stale or not; None if there are none."""
+    row = tx.one(
+        "SELECT max(w.id) FROM (SELECT id FROM secret_versions WHERE id > ? ORDER BY id LIMIT ?) w",
+        after,
+        length,
+    )
+    return None if row is None else row[0]
+
+
+def stale_between(tx: Tx, newest: KeyId, after: int, last: int) -> list[StaleCiphertext]:
+    """The stale rows of one stretch of the table, under keys up to *newest*: for many keys.
+
+    Not simply the next so many stale rows: how many keys are retired changes faster than
+    PostgreSQL's statistics. It would take them for few, look up the rows of every one and sort
+    them all, for each batch again.
+    """
+    return [StaleCiphertext(*row) for row in tx.all(_STALE_BETWEEN, newest, after, last)]
 
 
 def stale_of_key(tx: Tx, key_id: KeyId, after: int, limit: int) -> list[StaleCiphertext]:
