@@ -43,6 +43,7 @@ class Dialect:
     name: str
     placeholder: str
     identity: str  # an ever-growing row number that is never used twice
+    then_id: str  # what ends an index that is to be ordered by row number
     binary: str  # byte order for text, so that paging sorts alike on both
     row_locks: bool
 
@@ -52,7 +53,13 @@ class Dialect:
 
     def translate_schema(self, sql: str) -> str:
         """Fill in the column types of a migration."""
-        return sql.replace("{identity}", self.identity).replace("{binary}", self.binary)
+        for name, text in (
+            ("{identity}", self.identity),
+            ("{binary}", self.binary),
+            ("{then_id}", self.then_id),
+        ):
+            sql = sql.replace(name, text)
+        return sql
 
 
 SQLITE = Dialect(
@@ -61,6 +68,7 @@ SQLITE = Dialect(
     # AUTOINCREMENT: without it SQLite gives the newest deleted row's number out again, and a
     # ciphertext bound to the old row would open in the new one.
     identity="INTEGER PRIMARY KEY AUTOINCREMENT",
+    then_id="",  # every index of SQLite's ends in it; said again, it is stored again
     binary="COLLATE BINARY",
     row_locks=False,
 )
@@ -68,6 +76,7 @@ POSTGRESQL = Dialect(
     name="postgresql",
     placeholder="%s",
     identity="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    then_id=", id",
     binary='COLLATE "C"',
     row_locks=True,
 )
@@ -157,15 +166,19 @@ def sqlite_path(url: str) -> Path | None:
     return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
 
 
-def open_database(url: str, busy_timeout_seconds: float, pool_size: int) -> Database:
+def open_database(
+    url: str, busy_timeout_seconds: float, pool_size: int, *, sweeping: bool = False
+) -> Database:
     """The database behind ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql://…``.
+
+    *sweeping* tells that the work will go over all that is stored, not over a few rows.
 
     Engines are imported here, not above: a SQLite installation never loads psycopg.
     """
     if (path := sqlite_path(url)) is not None:
         from utils.sqlite import SqliteDatabase  # noqa: PLC0415
 
-        return SqliteDatabase(path, busy_timeout_seconds)
+        return SqliteDatabase(path, busy_timeout_seconds, sweeping=sweeping)
     if url.startswith(("postgresql://", "postgres://")):
         from utils.postgres import PostgresDatabase  # noqa: PLC0415
 

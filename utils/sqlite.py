@@ -19,6 +19,9 @@ from utils.sqlite_remains import scrub
 
 _TRUNCATE_WAIT_MS = 10
 _LOCK_WAIT_MS, _RETRY_SECONDS = 10, 0.005
+# For work that goes over everything. With SQLite's own 2 MB, and 4 MB between checkpoints, a rotation
+# of many keys reads and writes the same pages of an index again and again: a quarter slower.
+_SWEEPING = ("PRAGMA cache_size = -65536", "PRAGMA wal_autocheckpoint = 8000")  # 64 and 32 MB
 
 
 class SqliteDatabase(Database):
@@ -30,8 +33,9 @@ class SqliteDatabase(Database):
 
     dialect = SQLITE
 
-    def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
+    def __init__(self, path: Path, busy_timeout_seconds: float, *, sweeping: bool = False) -> None:
         self.path = path
+        self._sweeping = sweeping
         self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
         self.patience_seconds = PATIENCE * busy_timeout_seconds
         self._idle: deque[sqlite3.Connection] = deque()  # append and pop are atomic
@@ -167,6 +171,7 @@ class SqliteDatabase(Database):
             "PRAGMA trusted_schema = OFF",
             "PRAGMA cell_size_check = ON",
             "PRAGMA temp_store = MEMORY",
+            *(_SWEEPING if self._sweeping else ()),
         )
 
     def rotation_lock(self) -> AbstractContextManager[None]:

@@ -89,6 +89,7 @@ def _open(
             settings.database_url,
             settings.DATABASE_TIMEOUT.total_seconds(),
             settings.DATABASE_POOL_SIZE,
+            sweeping=not may_create,  # a command, which goes over everything
         )
         with _closed_on_error(db):
             prepare(db)

@@ -22,7 +22,7 @@ from tests.torture.trial import Trial
 from utils.vault import Vault
 
 _SECRET = "/secrets/some/name"
-_ROTATE = "rotate"
+_ROTATE = "rotation"  # the command; "rotate" is the call of the API
 _UNAVAILABLE = 503
 
 

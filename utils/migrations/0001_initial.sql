@@ -1,4 +1,4 @@
--- The schema. {identity} and {binary} are filled in per engine (utils/db.py).
+-- The schema. {identity}, {binary} and {then_id} are filled in per engine (utils/db.py).
 -- All times are microseconds since 1970-01-01T00:00Z. Texts that sort are compared as bytes.
 
 -- Random keys of the service itself (password pepper, token signing), wrapped by a master key.
@@ -87,7 +87,7 @@ CREATE TABLE secret_versions (
     credential  TEXT NOT NULL,          -- 'session', or the name of an API token
     UNIQUE (secret_id, number)
 );
-CREATE INDEX secret_versions_by_key ON secret_versions (key_id, id);
+CREATE INDEX secret_versions_by_key ON secret_versions (key_id{then_id});
 
 -- What rotate_keys.py did, for --status. 'running' without a running process: it was killed.
 CREATE TABLE rotation_runs (
