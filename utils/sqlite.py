@@ -19,8 +19,8 @@ from utils.sqlite_remains import scrub
 
 _TRUNCATE_WAIT_MS = 10
 _LOCK_WAIT_MS, _RETRY_SECONDS = 10, 0.005
-# For work that goes over everything. With SQLite's own 2 MB, and 4 MB between checkpoints, a rotation
-# of many keys reads and writes the same pages of an index again and again: a quarter slower.
+# For work that goes over everything. With SQLite's own 2 MB, and 4 MB between checkpoints, a
+# rotation of many keys reads and writes the same pages of an index again and again.
 _SWEEPING = ("PRAGMA cache_size = -65536", "PRAGMA wal_autocheckpoint = 8000")  # 64 and 32 MB
 
 
