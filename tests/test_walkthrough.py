@@ -107,6 +107,7 @@ def test_another_service_at_the_base_url_is_an_error(tmp_path: Path) -> None:
 
 Lie = Callable[["Exchange"], None]
 LIED = "told-by-the-liar"
+PRIVATE = {"password", "secret", "current_password", "new_password"}
 
 
 @dataclass
@@ -272,7 +273,7 @@ def lying(server: Server, lie: Lie) -> Iterator[tuple[str, list[str]]]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.headers.get_content_type() == "application/json" and body:
                 fields = json.loads(body)
-                sent.extend(fields[name] for name in ("password", "secret") if name in fields)
+                sent.extend(fields[name] for name in PRIVATE & set(fields))
             answer = requests.request(
                 self.command,
                 server.url + self.path,
