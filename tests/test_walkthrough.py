@@ -198,6 +198,24 @@ def keeps_the_session(exchange: Exchange) -> None:
         exchange.status, exchange.body = 200, b'{"username": "ada"}'
 
 
+def keeps_the_other_sessions(exchange: Exchange) -> None:
+    """Say that a new password ended none."""
+    if exchange.call == "PUT /account/password" and exchange.status == 200:
+        exchange.set("sessions_ended", 0)
+
+
+def lets_a_session_change_the_password(exchange: Exchange) -> None:
+    """Ask for no password."""
+    if exchange.call == "PUT /account/password" and exchange.status == 403:
+        exchange.status = 200
+
+
+def keeps_the_account(exchange: Exchange) -> None:
+    """Delete nothing."""
+    if exchange.call == "DELETE /account":
+        exchange.status = 204
+
+
 def not_json(exchange: Exchange) -> None:
     """Answer with a page for browsers."""
     exchange.body = b"<html>hello</html>"
@@ -215,6 +233,9 @@ LIES: tuple[Lie, ...] = (
     lists_values,
     keeps_what_was_deleted,
     keeps_the_session,
+    keeps_the_other_sessions,
+    lets_a_session_change_the_password,
+    keeps_the_account,
     not_json,
 )
 
