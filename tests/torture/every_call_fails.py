@@ -109,7 +109,7 @@ OPERATIONS: dict[str, Operation] = {
         _secret, lambda person: person.patch(_SECRET, json={"labels": {"is": "after"}})
     ),
     "delete": Operation(_secret, lambda person: person.delete(_SECRET)),
-    "rotate": Operation(_secret, lambda person: person.post("/keys:rotate")),
+    "new-key": Operation(_secret, lambda person: person.post("/keys:rotate")),
     # Re-encrypted in passing: whatever goes wrong with that must not fail the read.
     "read-stale": Operation(_stale_secret, _read_to_the_end, frozenset({200, _UNAVAILABLE})),
 }
