@@ -12,7 +12,18 @@ from werkzeug.routing import BaseConverter
 import config
 from models.errors import ConfigurationError, TryLater
 from models.times import utcnow
-from routes import auth, context, health, keys, problems, secrets, tokens, transport
+from routes import (
+    account,
+    auth,
+    commands,
+    context,
+    health,
+    keys,
+    problems,
+    secrets,
+    tokens,
+    transport,
+)
 from utils.vault import open_vault
 
 
@@ -49,6 +60,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     problems.install(app)
     transport.install(app, settings)
     tokens.install(app, vault)
-    for blueprint in (auth.bp, secrets.bp, keys.bp, health.bp):
+    for blueprint in (auth.bp, account.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
+    app.cli.add_command(commands.users)
     return app

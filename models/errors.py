@@ -81,6 +81,14 @@ class RegistrationClosed(NotAllowed):
     """This installation does not take new accounts over the API."""
 
 
+class WrongPassword(NotAllowed):
+    """The password that confirms a change of the caller's own account is not the account's."""
+
+
+class PasswordChangeRequired(NotAllowed):
+    """The session was opened with a one-time password, and may only change it."""
+
+
 class NotFound(SecretsManagerError):
     """Absent, or not yours: the two must look the same."""
 

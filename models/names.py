@@ -25,6 +25,7 @@ MAX_LABEL_VALUE = 255
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}\Z")
 _SEGMENT = re.compile(r"[A-Za-z0-9_.@+=-]+\Z")
 _LABEL_KEY = re.compile(r"[A-Za-z0-9_./-]{1,63}\Z")
+_ID = re.compile(r"[A-Za-z0-9_-]{22}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -57,6 +58,17 @@ def is_name_part(text: str) -> bool:
     return 1 <= len(text) <= MAX_NAME and all(
         _SEGMENT.match(part) for part in text.split("/") if part
     )
+
+
+def is_id(text: str) -> bool:
+    """Whether *text* may be one of our random ids. What cannot be is not looked up."""
+    return _ID.match(text) is not None
+
+
+def printable(text: str, longest: int) -> str:
+    """What somebody else calls themselves, safe to show: no control characters, nothing
+    invisible that turns the writing direction, not endless."""
+    return "".join(filter(str.isprintable, text))[:longest]
 
 
 def is_label_key(text: str) -> bool:

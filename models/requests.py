@@ -114,6 +114,7 @@ Moment = Annotated[
     datetime, BeforeValidator(_moment, json_schema_input_type=str), Field(description="RFC 3339")
 ]
 Labels = Annotated[dict[str, str], AfterValidator(_labels)]
+NewPassword = Annotated[str, AfterValidator(_new_password), Field(repr=False)]
 
 
 # --- accounts ----------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ class Register(Request):
     """``POST /register``."""
 
     username: Annotated[Username, AfterValidator(_username)]
-    password: Annotated[str, AfterValidator(_new_password), Field(repr=False)]
+    password: NewPassword
 
 
 class Login(Request):
@@ -316,7 +317,7 @@ def _cursor(text: str) -> str:
 
 
 def _id_cursor(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{22}", text):
+    if not names.is_id(text):
         raise _refuse("cursor", CURSOR_RULE)
     return text
 

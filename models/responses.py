@@ -45,6 +45,54 @@ class LoggedOut(Response):
     logged_out: Literal[True] = True
 
 
+class Session(Response):
+    """A session, for its owner to recognise. ``address`` and ``client`` are of the last use: the
+    login, or the last refresh."""
+
+    id: str
+    created_at: Moment
+    last_used_at: Moment
+    expires_at: Moment
+    idle_expires_at: Moment
+    address: str
+    client: str
+    current: bool
+
+    @classmethod
+    def of(cls, session: rows.Session, current: rows.SessionId) -> Session:
+        """Shape a session for its owner, who asks with the session *current*."""
+        return cls(
+            id=session.id,
+            created_at=session.created_at,
+            last_used_at=session.last_used_at,
+            expires_at=session.expires_at,
+            idle_expires_at=session.idle_expires_at,
+            address=session.client.address,
+            client=session.client.name,
+            current=session.id == current,
+        )
+
+
+class SessionList(Response):
+    """``GET /sessions``."""
+
+    sessions: list[Session]
+    next_cursor: str | None
+
+
+class SessionsEnded(Response):
+    """``DELETE /sessions``, ``DELETE /sessions/<id>``, ``PUT /account/password``."""
+
+    sessions_ended: int
+
+
+class AccountDeleted(Response):
+    """``DELETE /account``."""
+
+    username: str
+    deleted_at: Moment
+
+
 class SecretInfo(Response):
     """A secret without its value."""
 

@@ -46,6 +46,18 @@ class Account:
     id: UserId
     username: Username
     created_at: datetime
+    one_time: bool = False  # its password was given out by the operator, and has to be changed
+
+
+AccountState = Literal["active", "disabled", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """An account as the operator sees it."""
+
+    account: Account
+    state: AccountState
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,14 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """Where a session is used from: an address, and what the program calls itself."""
+
+    address: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A login: it ends by logout, by its clock, or when a refresh token is used twice."""
 
@@ -64,6 +84,8 @@ class Session:
     account: Account
     refresh_id: str = field(repr=False)
     created_at: datetime
+    last_used_at: datetime  # at login or refresh, by:
+    client: Client
     idle_expires_at: datetime
     expires_at: datetime
 

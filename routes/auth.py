@@ -1,4 +1,4 @@
-"""Accounts and sessions: register, log in, refresh, log out."""
+"""Register, log in, refresh, log out. What a caller does with their account is in account.py."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from models.errors import NotAuthenticated, RegistrationClosed, WrongCredentials
 from models.names import parse_username
 from models.rows import Credentials, Session
 from routes import guard, tokens
+from routes.client import this_client
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
 from utils.passwords import refuse_guessable
@@ -46,7 +47,7 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
         upgraded = vault.hasher.hash(call.body.password, credentials.account.id)
     tokens.fetch_signing_key()
     with vault.db.write() as tx:
-        if not accounts.still_valid(tx, credentials):
+        if not accounts.accept_login(tx, credentials, call.now):
             raise _wrong()
         if upgraded is not None:
             accounts.upgrade_hash(tx, credentials, upgraded)
@@ -55,6 +56,7 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
         session = sessions.open_session(
             tx,
             credentials.account,
+            this_client(),
             call.now,
             vault.settings.SESSION_IDLE_LIFETIME,
             vault.settings.SESSION_LIFETIME,
@@ -73,7 +75,12 @@ def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
         found = sessions.find_session(tx, claims.session_id, claims.account_id, call.now)
         if found is not None:
             renewed = sessions.rotate_refresh(
-                tx, found, claims.token_id, call.now, vault.settings.SESSION_IDLE_LIFETIME
+                tx,
+                found,
+                claims.token_id,
+                this_client(),
+                call.now,
+                vault.settings.SESSION_IDLE_LIFETIME,
             )
     if renewed is None:  # raised only now: ending the session had to commit
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
@@ -91,13 +98,6 @@ def logout(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     response = answer(responses.LoggedOut())
     tokens.clear_cookies(response)
     return response
-
-
-@bp.get("/account")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
-def account(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
-    """Who I am."""
-    return answer(responses.Account.of(call.session.account))
 
 
 def _verified(given: requests.Login) -> Credentials:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from models.errors import CsrfFailed, NotAuthenticated
+from models.errors import CsrfFailed, NotAuthenticated, PasswordChangeRequired
 from models.rows import Session
 from routes import tokens
 from routes.context import current_vault
@@ -25,6 +25,17 @@ def anybody(_now: datetime) -> None:
 
 
 def session(now: datetime) -> Session:
+    """A live session, by its access cookie; not one that has yet to replace a one-time password.
+
+    Raises NotAuthenticated, CsrfFailed or PasswordChangeRequired.
+    """
+    found = session_even_with_one_time_password(now)
+    if found.account.one_time:
+        raise PasswordChangeRequired("Choose a password of your own with PUT /account/password.")
+    return found
+
+
+def session_even_with_one_time_password(now: datetime) -> Session:
     """A live session, by its access cookie. Raises NotAuthenticated or CsrfFailed."""
     return _find(tokens.access_claims(), now)
 
@@ -32,7 +43,7 @@ def session(now: datetime) -> Session:
 def session_even_if_access_expired(now: datetime) -> Session:
     """A live session, by either cookie: one that ended must be able to log out."""
     try:
-        return session(now)
+        return session_even_with_one_time_password(now)
     except NotAuthenticated:
         return _find(tokens.refresh_claims(), now)
 

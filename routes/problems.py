@@ -41,6 +41,10 @@ KINDS: dict[type[Exception], Kind] = {
     errors.ForeignOrigin: Kind(403, "foreign-origin", "Sent for another site's page"),
     errors.CsrfFailed: Kind(403, "csrf-failed", "CSRF token missing or wrong"),
     errors.RegistrationClosed: Kind(403, "registration-closed", "Registration is closed"),
+    errors.WrongPassword: Kind(403, "wrong-password", "The password is wrong"),
+    errors.PasswordChangeRequired: Kind(
+        403, "password-change-required", "Change the one-time password first"
+    ),
     errors.NotFound: Kind(404, "not-found", "No such thing, or not yours"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "No acceptable representation"),
     errors.AlreadyExists: Kind(409, "already-exists", "The name is taken"),

@@ -5,7 +5,7 @@
 
 Where nothing answers and no BASE_URL was given, it starts a server of its own in a throwaway
 folder. The first wrong answer ends the walk with exit status 1. Every walk uses new names, so it
-can be repeated; on a server that stays, it leaves two accounts without a live secret.
+can be repeated; on a server that stays, it leaves two names, which stay taken.
 """
 
 from __future__ import annotations
@@ -129,6 +129,37 @@ def logging_out(ada: Person, _bob: Person) -> None:
     refused("It can't be refreshed", thief.call("POST /refresh"), 401, "not-authenticated")
 
 
+def changing_the_password(ada: Person, _bob: Person) -> None:
+    """A new password throws out every other session: whoever learned the old one is gone."""
+    phone = Person(ada.base_url, ada.username, ada.password)
+    step("Ada logs in on her phone", phone.login(), 200, username=ada.username)
+    step("And on her laptop", ada.login(), 200, username=ada.username)
+    found = step("She looks at her sessions", ada.call("GET /sessions"), 200, next_cursor=None)
+    if [session["current"] for session in found["sessions"]] != [True, False]:
+        raise WrongAnswer("GET /sessions: expected this session and another, got others")
+    wrong = {"current_password": ada.password + "?", "new_password": ada.password + "!"}
+    change = "PUT /account/password"
+    refused("Her session is not enough", ada.call(change, json=wrong), 403, "wrong-password")
+    right = {**wrong, "current_password": ada.password}
+    step("She changes her password", ada.call(change, json=right), 200, sessions_ended=1)
+    refused("The phone is out", phone.call("GET /account"), 401, "not-authenticated")
+    refused("The old password is gone", phone.login(), 401, "wrong-credentials")
+    ada.password = right["new_password"]
+    step("The laptop goes on", ada.call("GET /account"), 200, username=ada.username)
+
+
+def leaving(ada: Person, bob: Person) -> None:
+    """Whoever deletes an account takes everything along but the name."""
+    new = {"name": NAME, "secret": FIRST}
+    step("Ada stores one more secret", ada.call("POST /secrets", json=new), 201, version=4)
+    for someone in (ada, bob):
+        gone = someone.call("DELETE /account", json={"password": someone.password})
+        step("The account is deleted", gone, 200, username=someone.username)
+    refused("Nobody is logged in", ada.call("GET /account"), 401, "not-authenticated")
+    refused("Nobody can log in", ada.login(), 401, "wrong-credentials")
+    refused("The name stays taken", ada.register(), 409, "already-exists")
+
+
 STORY: tuple[Callable[[Person, Person], None], ...] = (
     registration,
     login,
@@ -139,6 +170,8 @@ STORY: tuple[Callable[[Person, Person], None], ...] = (
     rotating,
     deleting,
     logging_out,
+    changing_the_password,
+    leaving,
 )
 
 

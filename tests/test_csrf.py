@@ -25,6 +25,10 @@ UNSAFE: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("DELETE", "/secrets/a", {}),
     ("POST", "/refresh", {}),
     ("POST", "/logout", {}),
+    ("PUT", "/account/password", {"current_password": PASSWORD, "new_password": "x" * 20}),
+    ("DELETE", "/account", {"password": PASSWORD}),
+    ("DELETE", "/sessions", {}),
+    ("DELETE", "/sessions/" + "A" * 22, {}),
 )
 
 

@@ -153,6 +153,15 @@ def test_only_these_doors_are_open(app: Flask) -> None:
 
 
 @on_one_engine
+def test_a_one_time_password_opens_only_these_doors(app: Flask) -> None:
+    """Whoever knows it, the operator included, can do nothing with it but replace it."""
+    assert doors(app, guard.session_even_with_one_time_password) == {
+        "GET /account",
+        "PUT /account/password",
+    }
+
+
+@on_one_engine
 def test_only_health_checks_answer_over_plain_http(app: Flask) -> None:
     """Whatever carries a credential or a secret needs TLS."""
     plain = {

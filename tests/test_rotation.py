@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from models.errors import IntegrityViolation
-from models.rows import KeyId, Report, UserId
+from models.rows import KeyId, Report, UserId, Username
 from models.times import utcnow
 from tests.support.dump import Dump
 from tests.support.rotation import (
@@ -24,7 +24,7 @@ from tests.support.rotation import (
 from tests.support.wrapped import Recording
 from utils import rotation
 from utils.rotation import Rotator, owners_due
-from utils.store import keys
+from utils.store import accounts, keys
 from utils.vault import Vault
 
 ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
@@ -208,9 +208,13 @@ def test_a_rotation_of_one_account_takes_no_lock_for_others(
 def test_disabled_accounts_rotate_and_deleted_ones_do_not(
     vault: Vault, owners: list[UserId]
 ) -> None:
-    """A disabled account may come back; nobody will read what a deleted one has left."""
+    """A disabled account may come back; a deleted one has left nothing."""
     run(vault, "UPDATE users SET state = 'disabled' WHERE id = ?", owners[0])
-    run(vault, "UPDATE users SET state = 'deleted', password_hash = NULL WHERE id = ?", owners[1])
+    with vault.db.write() as tx:
+        leaving = accounts.find_credentials(tx, Username("owner-1"))
+        assert leaving is not None
+        assert leaving.account.id == owners[1]
+        assert accounts.delete(tx, leaving, utcnow())
     before = assert_sound(vault)
     assert sorted(one for batch in owners_due(vault.db, ALWAYS) for one in batch) == sorted(
         [owners[0], owners[2]]

@@ -107,6 +107,7 @@ def test_another_service_at_the_base_url_is_an_error(tmp_path: Path) -> None:
 
 Lie = Callable[["Exchange"], None]
 LIED = "told-by-the-liar"
+PRIVATE = {"password", "secret", "current_password", "new_password"}
 
 
 @dataclass
@@ -197,6 +198,24 @@ def keeps_the_session(exchange: Exchange) -> None:
         exchange.status, exchange.body = 200, b'{"username": "ada"}'
 
 
+def keeps_the_other_sessions(exchange: Exchange) -> None:
+    """Say that a new password ended none."""
+    if exchange.call == "PUT /account/password" and exchange.status == 200:
+        exchange.set("sessions_ended", 0)
+
+
+def lets_a_session_change_the_password(exchange: Exchange) -> None:
+    """Ask for no password."""
+    if exchange.call == "PUT /account/password" and exchange.status == 403:
+        exchange.status = 200
+
+
+def keeps_the_account(exchange: Exchange) -> None:
+    """Delete nothing."""
+    if exchange.call == "DELETE /account":
+        exchange.status = 204
+
+
 def not_json(exchange: Exchange) -> None:
     """Answer with a page for browsers."""
     exchange.body = b"<html>hello</html>"
@@ -214,6 +233,9 @@ LIES: tuple[Lie, ...] = (
     lists_values,
     keeps_what_was_deleted,
     keeps_the_session,
+    keeps_the_other_sessions,
+    lets_a_session_change_the_password,
+    keeps_the_account,
     not_json,
 )
 
@@ -272,7 +294,7 @@ def lying(server: Server, lie: Lie) -> Iterator[tuple[str, list[str]]]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.headers.get_content_type() == "application/json" and body:
                 fields = json.loads(body)
-                sent.extend(fields[name] for name in ("password", "secret") if name in fields)
+                sent.extend(fields[name] for name in PRIVATE & set(fields))
             answer = requests.request(
                 self.command,
                 server.url + self.path,

@@ -100,11 +100,11 @@ class PasswordHasher:
             self._slots.release()
 
 
-def refuse_guessable(password: str, username: Username) -> None:
+def refuse_guessable(password: str, username: Username, pointer: str = "#/password") -> None:
     """Refuse what is tried first: common passwords, the account's name, the product's name.
 
     ASVS 6.2.4 and 6.2.11. Compared without case; the password itself is kept as sent.
-    Raises InvalidFields.
+    Raises InvalidFields, which names the field as *pointer*.
     """
     folded = password.lower()
     if folded in _common_passwords():
@@ -113,7 +113,7 @@ def refuse_guessable(password: str, username: Username) -> None:
         reason = "must not be the username or contain the name of this service"
     else:
         return
-    raise InvalidFields([FieldProblem("#/password", reason)])
+    raise InvalidFields([FieldProblem(pointer, reason)])
 
 
 @functools.cache

@@ -7,6 +7,9 @@ import secrets
 from models.rows import UserId
 
 _LARGEST_ID = 2**63 - 1  # of a BIGINT
+# No 0, 1, i, l, o: people read one-time passwords to each other, and type them.
+_LEGIBLE = "23456789abcdefghjkmnpqrstuvwxyz"
+_ONE_TIME_LENGTH = 24
 
 
 def new_id() -> str:
@@ -21,3 +24,8 @@ def new_account_id() -> UserId:
     key would refuse the second.
     """
     return UserId(1 + secrets.randbelow(_LARGEST_ID))
+
+
+def new_one_time_password() -> str:
+    """118 random bits as 24 letters and digits, for a person to type once."""
+    return "".join(secrets.choice(_LEGIBLE) for _ in range(_ONE_TIME_LENGTH))

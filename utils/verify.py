@@ -37,6 +37,10 @@ _OWNERS_WITHOUT_ONE_CURRENT_KEY = (
     "FROM users u WHERE u.state <> 'deleted' AND (SELECT count(*) FROM user_keys k "
     "WHERE k.owner_id = u.id AND k.state = 'current') <> 1 ORDER BY u.id"
 )
+_DELETED_OWNERS_WITH_A_KEY = (
+    "SELECT DISTINCT u.id FROM users u JOIN user_keys k ON k.owner_id = u.id "
+    "WHERE u.state = 'deleted' AND k.state <> 'destroyed' ORDER BY u.id"
+)
 _SECRETS_WITHOUT_NEWEST_VERSION = (
     "SELECT s.id, s.version FROM secrets s WHERE s.version <> coalesce("
     "(SELECT max(v.number) FROM secret_versions v WHERE v.secret_id = s.id), 0) ORDER BY s.id"
@@ -157,6 +161,8 @@ def _rows(db: Database, sql: str) -> Iterator[Row]:
 def _invariants(tx: Tx) -> Iterator[Fault]:
     for number, count in tx.all(_OWNERS_WITHOUT_ONE_CURRENT_KEY):
         yield Fault(f"users id={number}", f"has {count} current keys instead of one")
+    for (number,) in tx.all(_DELETED_OWNERS_WITH_A_KEY):
+        yield Fault(f"users id={number}", "is deleted, but a key of theirs is not destroyed")
     for number, version in tx.all(_SECRETS_WITHOUT_NEWEST_VERSION):
         yield Fault(f"secrets id={number}", f"says its newest version is {version}; it is not")
     current = {row[0]: row[1] for row in tx.all(_CURRENT_SYSTEM_KEYS)}

@@ -145,6 +145,13 @@ def duplicate_current_key(vault: Vault) -> set[str]:
     return {f"users id={owner}"}
 
 
+def half_deleted_account(vault: Vault) -> set[str]:
+    """An account that is said to be deleted, and whose keys still open its secrets."""
+    ((owner,),) = rows(vault, "SELECT min(id) FROM users")
+    plant(vault, "UPDATE users SET state = 'deleted', password_hash = NULL WHERE id = ?", owner)
+    return {f"users id={owner}"}
+
+
 def undead_key(vault: Vault) -> set[str]:
     """A key that is said to be destroyed, and is there."""
     ((key,),) = rows(vault, "SELECT min(id) FROM user_keys WHERE state = 'retired'")
@@ -190,6 +197,7 @@ ALL: tuple[Damage, ...] = (
     missing_material,
     missing_current_key,
     duplicate_current_key,
+    half_deleted_account,
     undead_key,
     missing_newest_version,
     missing_secret,

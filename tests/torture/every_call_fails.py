@@ -22,7 +22,8 @@ from tests.torture.trial import Trial
 from utils.vault import Vault
 
 _SECRET = "/secrets/some/name"
-_ROTATE = "rotation"  # the command; "rotate" is the call of the API
+_ROTATE = "rotation"
+_NEW_PASSWORD = "another password altogether"
 _UNAVAILABLE = 503
 
 
@@ -46,6 +47,12 @@ def _account(person: Person) -> None:
 def _login(person: Person) -> None:
     _account(person)
     assert person.login().status_code == 200
+
+
+def _two_sessions(person: Person) -> None:
+    _login(person)
+    other = Person(person.client.application, person.username)
+    assert other.login().status_code == 200
 
 
 def _secret(person: Person) -> None:
@@ -79,6 +86,18 @@ OPERATIONS: dict[str, Operation] = {
     "login-again": Operation(_login, Person.login),
     "refresh": Operation(_login, lambda person: person.post("/refresh")),
     "logout": Operation(_login, lambda person: person.post("/logout")),
+    "end-others": Operation(_two_sessions, lambda person: person.delete("/sessions")),
+    "change-password": Operation(
+        _two_sessions,
+        lambda person: person.put(
+            "/account/password",
+            json={"current_password": person.password, "new_password": _NEW_PASSWORD},
+        ),
+    ),
+    "delete-account": Operation(
+        _stale_secret,
+        lambda person: person.delete("/account", json={"password": person.password}),
+    ),
     "create": Operation(
         _login, lambda person: person.post("/secrets", json={"name": "some/name", **_PUT})
     ),
@@ -90,7 +109,7 @@ OPERATIONS: dict[str, Operation] = {
         _secret, lambda person: person.patch(_SECRET, json={"labels": {"is": "after"}})
     ),
     "delete": Operation(_secret, lambda person: person.delete(_SECRET)),
-    "rotate": Operation(_secret, lambda person: person.post("/keys:rotate")),
+    "new-key": Operation(_secret, lambda person: person.post("/keys:rotate")),
     # Re-encrypted in passing: whatever goes wrong with that must not fail the read.
     "read-stale": Operation(_stale_secret, _read_to_the_end, frozenset({200, _UNAVAILABLE})),
 }

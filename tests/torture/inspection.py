@@ -32,6 +32,7 @@ _CURRENT_KEYS = """
     SELECT u.id, count(k.id), count(m.key_id) FROM users u
     LEFT JOIN user_keys k ON k.owner_id = u.id AND k.state = 'current'
     LEFT JOIN user_key_material m ON m.key_id = k.id
+    WHERE u.state <> 'deleted'
     GROUP BY u.id
 """
 _KEYS = """

@@ -15,25 +15,32 @@ CREATE UNIQUE INDEX one_current_system_key ON system_keys (purpose) WHERE retire
 -- The id is random, not a counter, and is what everything of an account is bound to: the password's
 -- pre-hash, the session tokens, the wrapped keys and through them the values.
 -- A deleted account stays as a row without a password: its name is never given out again.
+-- one_time_expires_at: the password opens one login until then, and that session may only choose
+-- another. 0 once it is used. NULL for a password that its owner chose.
 CREATE TABLE users (
-    id             BIGINT PRIMARY KEY,
-    username       TEXT {binary} NOT NULL UNIQUE,
-    state          TEXT NOT NULL CHECK (state IN ('active', 'disabled', 'deleted')),
-    password_hash  TEXT,
-    created_at     BIGINT NOT NULL,
+    id                   BIGINT PRIMARY KEY,
+    username             TEXT {binary} NOT NULL UNIQUE,
+    state                TEXT NOT NULL CHECK (state IN ('active', 'disabled', 'deleted')),
+    password_hash        TEXT,
+    one_time_expires_at  BIGINT,
+    created_at           BIGINT NOT NULL,
     CHECK ((state = 'deleted') = (password_hash IS NULL))
 );
 
--- refresh_id names the one refresh token that still works.
+-- refresh_id names the one refresh token that still works. When, from where and with which program
+-- it was used last is told by its login and each refresh, not by each request: that would be a write.
 CREATE TABLE sessions (
-    id               TEXT PRIMARY KEY,
+    id               TEXT {binary} PRIMARY KEY,
     user_id          BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     refresh_id       TEXT NOT NULL,
     created_at       BIGINT NOT NULL,
+    last_used_at     BIGINT NOT NULL,
     idle_expires_at  BIGINT NOT NULL,
-    expires_at       BIGINT NOT NULL
+    expires_at       BIGINT NOT NULL,
+    address          TEXT NOT NULL,
+    client           TEXT NOT NULL
 );
-CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_user ON sessions (user_id, created_at, id);
 
 -- What is told of a key for ever, and apart from it (below) the key itself.
 CREATE TABLE user_keys (

@@ -214,6 +214,26 @@ def destroy(tx: Tx, key_id: KeyId, now: datetime) -> bool:
     return True
 
 
+def destroy_all(tx: Tx, owner: UserId, now: datetime) -> None:
+    """Destroy every key of an account whose ciphertexts are deleted and whose row is locked.
+
+    One by one, oldest first and material first, as a rotation does: two that lock the same rows in
+    another order would wait for each other in a circle.
+    """
+    moment = to_microseconds(now)
+    for (key_id,) in tx.all(
+        "SELECT id FROM user_keys WHERE owner_id = ? AND state <> 'destroyed' ORDER BY id", owner
+    ):
+        tx.run("DELETE FROM user_key_material WHERE key_id = ?", key_id)
+        tx.run(
+            "UPDATE user_keys SET state = 'destroyed', destroyed_at = ?, "
+            "retired_at = coalesce(retired_at, ?) WHERE id = ? AND state <> 'destroyed'",
+            moment,
+            moment,
+            key_id,
+        )
+
+
 def _key_info(row: Row) -> KeyInfo:
     return KeyInfo(
         public_id=row[0],

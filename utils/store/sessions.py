@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from models.rows import Account, Session, SessionId, UserId, Username
+from models.rows import Account, Client, Session, SessionId, UserId, Username
 from models.times import from_microseconds, to_microseconds
 from utils.db import Row, Tx
 from utils.tokens import new_id
 
 _COLUMNS = (
-    "s.id, s.refresh_id, s.created_at, s.idle_expires_at, s.expires_at, "
-    "u.id, u.username, u.created_at"
+    "s.id, s.refresh_id, s.created_at, s.last_used_at, s.address, s.client, "
+    "s.idle_expires_at, s.expires_at, "
+    "u.id, u.username, u.created_at, u.one_time_expires_at IS NOT NULL"
 )
-_FIND = (
-    "SELECT " + _COLUMNS + " FROM sessions s JOIN users u ON u.id = s.user_id "  # noqa: S608
-    "WHERE s.id = ? AND u.id = ? AND u.state = 'active' "
-    "AND s.idle_expires_at > ? AND s.expires_at > ?"
+_LIVE = "s.idle_expires_at > ? AND s.expires_at > ?"
+_SELECT = "SELECT " + _COLUMNS + " FROM sessions s JOIN users u ON u.id = s.user_id "  # noqa: S608
+_FIND = _SELECT + "WHERE s.id = ? AND u.id = ? AND u.state = 'active' AND " + _LIVE
+_PAGE = (
+    _SELECT + "WHERE s.user_id = ? AND " + _LIVE + " AND (s.created_at, s.id) < (?, ?) "
+    "ORDER BY s.created_at DESC, s.id DESC LIMIT ?"
 )
+NEWEST = (2**63 - 1, "")  # a position before every session's
 
 
 def open_session(
-    tx: Tx, account: Account, now: datetime, idle: timedelta, lifetime: timedelta
+    tx: Tx, account: Account, client: Client, now: datetime, idle: timedelta, lifetime: timedelta
 ) -> Session:
     """Begin a session, and drop the account's dead ones in passing."""
     expires_at = now + lifetime
@@ -30,6 +35,8 @@ def open_session(
         account=account,
         refresh_id=new_id(),
         created_at=now,
+        last_used_at=now,
+        client=client,
         idle_expires_at=min(now + idle, expires_at),
         expires_at=expires_at,
     )
@@ -41,14 +48,17 @@ def open_session(
         moment,
     )
     tx.run(
-        "INSERT INTO sessions (id, user_id, refresh_id, created_at, idle_expires_at, expires_at) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO sessions (id, user_id, refresh_id, created_at, last_used_at, "
+        "idle_expires_at, expires_at, address, client) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         session.id,
         account.id,
         session.refresh_id,
         moment,
+        moment,
         to_microseconds(session.idle_expires_at),
         to_microseconds(session.expires_at),
+        client.address,
+        client.name,
     )
     return session
 
@@ -60,8 +70,19 @@ def find_session(tx: Tx, session_id: str, account: UserId, now: datetime) -> Ses
     return _session(row) if row is not None else None
 
 
+def list_page(
+    tx: Tx, account: UserId, after: tuple[int, str], limit: int, now: datetime
+) -> list[Session]:
+    """The account's live sessions, newest first, from the one after the position *after*.
+
+    A position, not a session: the one that ended a page may end before the next is asked for.
+    """
+    moment = to_microseconds(now)
+    return [_session(row) for row in tx.all(_PAGE, account, moment, moment, *after, limit)]
+
+
 def rotate_refresh(
-    tx: Tx, session: Session, presented: str, now: datetime, idle: timedelta
+    tx: Tx, session: Session, presented: str, client: Client, now: datetime, idle: timedelta
 ) -> Session | None:
     """Exchange the refresh id *presented* for a new one; None if it was used before.
 
@@ -72,22 +93,25 @@ def rotate_refresh(
     renewed = new_id()
     idle_expires_at = min(now + idle, session.expires_at)
     changed = tx.run(
-        "UPDATE sessions SET refresh_id = ?, idle_expires_at = ? WHERE id = ? AND refresh_id = ?",
+        "UPDATE sessions SET refresh_id = ?, idle_expires_at = ?, last_used_at = ?, address = ?, "
+        "client = ? WHERE id = ? AND refresh_id = ?",
         renewed,
         to_microseconds(idle_expires_at),
+        to_microseconds(now),
+        client.address,
+        client.name,
         session.id,
         presented,
     )
     if changed == 0:
         end_session(tx, session.id)
         return None
-    return Session(
-        id=session.id,
-        account=session.account,
+    return replace(
+        session,
         refresh_id=renewed,
-        created_at=session.created_at,
+        last_used_at=now,
+        client=client,
         idle_expires_at=idle_expires_at,
-        expires_at=session.expires_at,
     )
 
 
@@ -96,13 +120,43 @@ def end_session(tx: Tx, session_id: SessionId) -> None:
     tx.run("DELETE FROM sessions WHERE id = ?", session_id)
 
 
+def end_own(tx: Tx, account: UserId, session_id: str, now: datetime) -> bool:
+    """End one of the account's sessions; False if it has none with this id, or it had ended."""
+    ends = tx.all(
+        "DELETE FROM sessions WHERE id = ? AND user_id = ? RETURNING idle_expires_at, expires_at",
+        session_id,
+        account,
+    )
+    return _alive(ends, now) == 1
+
+
+def end_others(tx: Tx, account: UserId, kept: SessionId | None, now: datetime) -> int:
+    """End all of the account's sessions but *kept*; how many were alive.
+
+    The dead ones go too: to a node whose clock is slow one of them may still be alive.
+    """
+    ends = tx.all(
+        "DELETE FROM sessions WHERE user_id = ? AND id <> ? RETURNING idle_expires_at, expires_at",
+        account,
+        kept or "",
+    )
+    return _alive(ends, now)
+
+
+def _alive(ends: list[Row], now: datetime) -> int:
+    moment = to_microseconds(now)
+    return sum(min(row) > moment for row in ends)
+
+
 def _session(row: Row) -> Session:
-    account = Account(UserId(row[5]), Username(row[6]), from_microseconds(row[7]))
+    account = Account(UserId(row[8]), Username(row[9]), from_microseconds(row[10]), bool(row[11]))
     return Session(
         id=SessionId(row[0]),
         account=account,
         refresh_id=row[1],
         created_at=from_microseconds(row[2]),
-        idle_expires_at=from_microseconds(row[3]),
-        expires_at=from_microseconds(row[4]),
+        last_used_at=from_microseconds(row[3]),
+        client=Client(row[4], row[5]),
+        idle_expires_at=from_microseconds(row[6]),
+        expires_at=from_microseconds(row[7]),
     )

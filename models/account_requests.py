@@ -1,0 +1,53 @@
+"""What may come in about the caller's own account and sessions; the rest is in requests.py."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from models import names
+from models.requests import CURSOR_RULE, NewPassword, Number, Query, Request
+from models.times import to_microseconds
+
+
+class ChangePassword(Request):
+    """``PUT /account/password``. The current one as it is, without rules, like a login's."""
+
+    current_password: str = Field(repr=False)
+    new_password: NewPassword
+
+
+class DeleteAccount(Request):
+    """``DELETE /account``."""
+
+    password: str = Field(repr=False)
+
+
+def cursor_at(moment: datetime, number: str) -> str:
+    """An opaque cursor for the page that follows what was made at *moment* and has this id."""
+    return f"{to_microseconds(moment)}.{number}"
+
+
+def _cursor(text: str) -> str:
+    moment, _, number = text.partition(".")
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", moment) or not names.is_id(number):
+        raise PydanticCustomError("cursor", CURSOR_RULE)
+    return text
+
+
+class ListSessions(Query):
+    """``GET /sessions``."""
+
+    limit: Annotated[Number, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+
+    def after(self) -> tuple[int, str] | None:
+        """Where the page before ended."""
+        if self.cursor is None:
+            return None
+        moment, _, number = self.cursor.partition(".")
+        return int(moment), number

@@ -1,0 +1,318 @@
+"""``flask users``: what an operator does to accounts, and what a one-time password opens."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from click.testing import Result
+from flask import Flask
+
+from models.times import utcnow
+from tests.support.dump import unopened
+from tests.support.people import PASSWORD, Person
+from tests.support.race import at_once
+from tests.support.remote import Remote
+from tests.support.rotation import assert_sound, environment
+from tests.support.server import ROOT, Server
+from tests.support.shared import indistinct, refusal
+from utils.vault import Vault
+
+ONE_TIME = re.compile(r"[2-9a-hjkmnp-z]{24}\n")
+CHANGE_FIRST = (403, "password-change-required")
+WRONG = (401, "wrong-credentials")
+NEW = "a password nobody guesses"
+Users = Callable[..., Result]
+
+
+@pytest.fixture
+def users(app: Flask) -> Users:
+    """``users("disable", "alice")``: run the command in this process."""
+
+    def run(*arguments: str, stdin: str = "") -> Result:
+        return app.test_cli_runner().invoke(args=["users", *arguments], input=stdin)
+
+    return run
+
+
+def one_time(result: Result) -> str:
+    """The password that a command printed: alone on stdout, once."""
+    assert result.exit_code == 0, result.output
+    assert ONE_TIME.fullmatch(result.stdout)
+    password = result.stdout.strip()
+    assert password not in result.stderr
+    return password
+
+
+def newcomer(app: Flask, username: str, password: str) -> Person:
+    """Somebody who was given a password, not yet logged in."""
+    someone = Person(app, username)
+    someone.password = password
+    return someone
+
+
+def change(person: Person, new: str = NEW) -> tuple[int, str]:
+    """Replace the password; status and body."""
+    body = {"current_password": person.password, "new_password": new}
+    answer = person.put("/account/password", json=body)
+    return answer.status_code, answer.text
+
+
+# --- accounts ----------------------------------------------------------------------------------
+
+
+def test_an_account_created_by_the_operator_is_one_like_others(
+    vault: Vault, app: Flask, users: Users
+) -> None:
+    """With a key of its own, and a one-time password that only goes to stdout."""
+    carol = newcomer(app, "carol", one_time(users("create", "Carol")))
+    assert carol.login().status_code == 200
+    assert change(carol)[0] == 200
+    assert carol.put("/secrets/db", json={"secret": "hunter2"}).status_code == 201
+    assert_sound(vault)
+
+
+@pytest.mark.parametrize("ending", ["\n", "", "\r\n"])
+def test_a_password_from_a_pipe_is_taken_as_it_is(app: Flask, users: Users, ending: str) -> None:
+    """But for the end of its line; and nothing is printed that a script would take for one."""
+    done = users("create", "carol", "--ask-password", stdin=f" {PASSWORD} {ending}")
+    assert (done.exit_code, done.stdout) == (0, "")
+    carol = newcomer(app, "carol", f" {PASSWORD} ")
+    assert carol.login().status_code == 200
+    assert carol.get("/secrets").status_code == 200
+
+
+@pytest.mark.parametrize("password", ["short", "password1", "carol", "x" * 1025, ""])
+def test_a_bad_password_from_a_pipe_is_refused_in_one_line(users: Users, password: str) -> None:
+    """As the API refuses it, without repeating it; no account is made."""
+    done = users("create", "carol", "--ask-password", stdin=password)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert re.fullmatch(r"Error: The password [^\n]+\n", done.stderr)
+    assert password not in done.stderr or not password
+    assert users("list").stdout == ""
+
+
+def test_the_list_tells_every_account(app: Flask, users: Users, alice: Person) -> None:
+    """Also deleted ones, whose names are taken; and who has yet to choose a password."""
+    users("create", "carol")
+    users("create", "dave-with-a-longer-name")
+    users("disable", "dave-with-a-longer-name")
+    assert alice.delete("/account", json={"password": PASSWORD}).status_code == 200
+    rows = [line.split() for line in users("list").stdout.splitlines()]
+    assert [row[:2] for row in rows] == [
+        ["alice", "deleted"],
+        ["carol", "active"],
+        ["dave-with-a-longer-name", "disabled"],
+    ]
+    assert [row[3:] for row in rows] == [[], ["one-time", "password"], ["one-time", "password"]]
+
+
+def test_a_disabled_account_is_shut_out_at_once(
+    app: Flask, users: Users, alice: Person, bob: Person
+) -> None:
+    """Its sessions are over for good, and its login is refused as an unknown one's."""
+    alice.put("/secrets/db", json={"secret": "hunter2"})
+    assert "sessions ended: 1" in users("disable", "ALICE").stderr
+    assert refusal(alice.get("/secrets/db")) == (401, "not-authenticated")
+    assert refusal(alice.post("/refresh")) == (401, "not-authenticated")
+    unknown = Person(app, "nobody-has-this-name").login()
+    assert indistinct(alice.login()) == indistinct(unknown)
+    assert users("disable", "alice").exit_code == 0  # already so: no error
+    assert bob.get("/account").status_code == 200
+
+    assert users("enable", "alice").exit_code == 0
+    assert refusal(alice.get("/account")) == (401, "not-authenticated")
+    assert alice.login().status_code == 200
+    assert alice.secret("db") == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("create", "alice"), "This username is taken. Choose another."),
+        (("create", "gone"), "This username is taken. Choose another."),
+        (("create", "not a name"), "A username is "),
+        (("disable", "nobody"), "There is no user nobody."),
+        (("disable", "gone"), "There is no user gone."),
+        (("enable", "nobody"), "There is no user nobody."),
+        (("enable", "gone"), "There is no user gone."),
+        (("reset-password", "nobody"), "There is no user nobody."),
+        (("reset-password", "gone"), "There is no user gone."),
+        (("reset-password", "-x"), ""),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    vault: Vault,
+    users: Users,
+    alice: Person,
+    person: Callable[[str], Person],
+    arguments: tuple[str, ...],
+    sentence: str,
+) -> None:
+    """On stderr, with a status that scripts see; nothing is changed."""
+    gone = person("gone")
+    assert gone.delete("/account", json={"password": PASSWORD}).status_code == 200
+    before = unopened(vault.db)
+    done = users(*arguments)
+    assert done.stdout == ""
+    if sentence:
+        assert done.exit_code == 1
+        assert done.stderr.startswith(f"Error: {sentence}")
+        assert done.stderr.count("\n") == 1
+    else:
+        assert done.exit_code == 2  # click's own: not an option of ours
+    assert unopened(vault.db) == before
+
+
+# --- one-time passwords ------------------------------------------------------------------------
+
+
+def test_a_one_time_password_can_only_be_replaced(app: Flask, users: Users, alice: Person) -> None:
+    """Whoever was told it, the operator included, sees nothing of what the account holds."""
+    alice.put("/secrets/db", json={"secret": "hunter2"})
+    reset = users("reset-password", "alice")
+    assert "Sessions ended: 1." in reset.stderr
+    alice.password = one_time(reset)
+    assert refusal(alice.get("/account")) == (401, "not-authenticated")
+    assert refusal(Person(app, "alice").login()) == WRONG
+    assert alice.login().status_code == 200
+
+    body = {"password": alice.password}
+    for method, path, sent in (
+        ("GET", "/secrets", None),
+        ("GET", "/secrets/db", None),
+        ("PUT", "/secrets/db", {"secret": "stolen"}),
+        ("GET", "/keys", None),
+        ("POST", "/keys:rotate", None),
+        ("GET", "/sessions", None),
+        ("DELETE", "/sessions", None),
+        ("DELETE", "/account", body),
+    ):
+        assert refusal(alice.request(method, path, json=sent)) == CHANGE_FIRST
+    assert alice.get("/account").status_code == 200
+    assert alice.post("/refresh").status_code == 200
+    assert refusal(alice.get("/secrets")) == CHANGE_FIRST
+
+    assert change(alice, alice.password)[0] == 422  # keeping it is not replacing it
+    assert change(alice) == (200, '{"sessions_ended":0}')
+    assert alice.secret("db") == "hunter2"
+    assert refusal(alice.login()) == WRONG
+    alice.password = NEW
+    assert [alice.login().status_code for _ in range(2)] == [200, 200]
+    assert alice.secret("db") == "hunter2"
+
+
+def test_a_one_time_password_opens_one_login(app: Flask, users: Users, alice: Person) -> None:
+    """Also after a logout; a wrong guess does not use it up."""
+    password = one_time(users("reset-password", "alice"))
+    assert refusal(alice.login()) == WRONG
+    alice.password = password
+    assert alice.login().status_code == 200
+    thief = newcomer(app, "alice", password)
+    unknown = Person(app, "nobody-has-this-name").login()
+    assert indistinct(thief.login()) == indistinct(unknown)
+    assert alice.post("/logout").status_code == 200
+    assert refusal(alice.login()) == WRONG
+    alice.password = one_time(users("reset-password", "alice"))
+    assert alice.login().status_code == 200
+
+
+def test_of_many_logins_with_a_one_time_password_one_succeeds(app: Flask, users: Users) -> None:
+    """The database decides, not a look before; and not the clocks, which may differ."""
+    password = one_time(users("create", "carol"))
+    crowd = [newcomer(app, "carol", password) for _ in range(6)]
+    answers = at_once([lambda one=one: one.login().status_code for one in crowd])  # type: ignore[misc]
+    assert sorted(answers) == [200] + [401] * 5
+    with time_machine.travel(utcnow() - timedelta(hours=1), tick=False):
+        assert refusal(crowd[0].login()) == WRONG
+
+
+def test_a_one_time_password_ends_after_a_day(app: Flask, users: Users) -> None:
+    """One that got lost in a mailbox opens nothing later."""
+    start = utcnow()
+    with time_machine.travel(start, tick=False) as clock:
+        password = one_time(users("create", "carol"))
+        clock.move_to(start + timedelta(hours=24))
+        assert refusal(newcomer(app, "carol", password).login()) == WRONG
+        clock.move_to(start + timedelta(hours=24) - timedelta(microseconds=1))
+        assert newcomer(app, "carol", password).login().status_code == 200
+
+
+def test_resetting_does_not_enable(app: Flask, users: Users, alice: Person) -> None:
+    """Two decisions: an operator who wants both says both."""
+    users("disable", "alice")
+    alice.password = one_time(users("reset-password", "alice"))
+    assert refusal(alice.login()) == WRONG
+    users("enable", "alice")
+    assert alice.login().status_code == 200
+
+
+# --- as processes ------------------------------------------------------------------------------
+
+
+def flask(environ: dict[str, str], *arguments: str, stdin: str = "") -> tuple[int, str, str]:
+    """Run ``flask users ...`` as an operator does: exit status, stdout, stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "users", *arguments],
+        check=False,
+        cwd=ROOT,
+        env={**environ, "SECRETS_BCRYPT_COST": "10"},  # at which it warns of nothing
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_commands_work_beside_a_live_server(vault: Vault, tmp_path: Path) -> None:
+    """On both engines, and what they do counts at the server's next request."""
+    environ = environment(vault.settings)
+    ours = {name: value for name, value in environ.items() if name.startswith("SECRETS_")}
+    with Server(vault.settings.INSTANCE_DIR, environ=ours) as server:
+        alice = Remote(server, "alice").enter()
+        assert alice.put("db", "hunter2").status_code == 201
+        assert flask(environ, "disable", "alice") == (
+            0,
+            "",
+            "Disabled alice; sessions ended: 1.\n",
+        )
+        assert alice.get("/secrets/db").status_code == 401
+        assert alice.login().status_code == 401
+        assert flask(environ, "enable", "alice") == (0, "", "Enabled alice.\n")
+        assert alice.login().status_code == 200
+
+        status, password, told = flask(environ, "reset-password", "alice")
+        assert (status, told.count("\n")) == (0, 1)
+        assert ONE_TIME.fullmatch(password)
+        alice.credentials["password"] = password.strip()
+        assert alice.login().status_code == 200
+        assert alice.get("/secrets/db").status_code == 403
+
+        assert flask(environ, "create", "carol", "--ask-password", stdin=PASSWORD)[:2] == (0, "")
+        assert Remote(server, "carol").login().status_code == 200
+        status, listing, errors = flask(environ, "list")
+        assert (status, errors) == (0, "")
+        assert [line.split()[0] for line in listing.splitlines()] == ["alice", "carol"]
+        assert flask(environ, "enable", "eve") == (1, "", "Error: There is no user eve.\n")
+    log = server.log.read_text()
+    assert password.strip() not in log
+
+
+def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    """As for the server: what is wrong, and what to look at."""
+    environ = {
+        "SECRETS_INSTANCE_DIR": str(tmp_path / "instance"),
+        "SECRETS_DATABASE_URL": "postgresql://127.0.0.1:9/nothing",
+        "SECRETS_DATABASE_TIMEOUT": "1s",
+    }
+    status, out, errors = flask(environ, "list")
+    assert (status, out) == (1, "")
+    assert errors.startswith("Not started: The database cannot be opened.")
+    assert errors.count("\n") == 1
