@@ -108,7 +108,9 @@ def test_neither_names_nor_addresses_are_stored(
     app: Flask, vault: Vault, settings: Settings, clock: object
 ) -> None:
     """People type their password where their name belongs, and an address tells where they are.
-    (That of a login that succeeded is in the session's row, for its owner to see.)"""
+
+    That of a login that succeeded is in the session's row, for its owner to see.
+    """
     typed, source = "correct-horse-battery", "2001:db8:beef:cafe::1"
     person = Person(app, "carol")
     assert person.register().status_code == 201
