@@ -57,6 +57,10 @@ walkthrough: $(RUN_STAMP) ## Walk through the API on a running server (BASE_URL=
 torture: $(DEV_STAMP) ## Try to lose data: kill, race and fill up; one attempt: ROW=name
 	$(PY) -m tests.torture $(if $(ROW),--row $(ROW)) $(ARGS)
 
+.PHONY: attack
+attack: $(DEV_STAMP) ## Try to get in: guess, time, forge, race, trespass; one attempt: ROW=name
+	$(PY) -m tests.attack $(if $(ROW),--row $(ROW)) $(ARGS)
+
 # uv keeps the versions that are already locked; ARGS=--upgrade takes new ones. An index of the
 # machine that locks must not get into the files, whatever that machine's own settings say. Extras
 # stay in the pins: pip does not hold "x[extra]" to "x==1.0" and takes the newest x, without a hash.

@@ -134,6 +134,13 @@ class Settings(BaseModel):
     HASHING_SLOTS: int = Field(
         default=2, ge=1, le=64, description="Passwords hashed at the same time, per process."
     )
+    HASHING_QUEUE: int = Field(
+        default=4,
+        ge=0,
+        le=1000,
+        description="Logins that may wait for a slot, per process; more get 503 at once. With the "
+        "slots, fewer than the server's threads.",
+    )
     HASHING_TIMEOUT: Duration = Field(
         default=timedelta(seconds=3),
         description="How long a login waits for a hashing slot before it answers 503.",

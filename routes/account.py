@@ -8,7 +8,7 @@ from models import requests, responses
 from models.account_requests import ChangePassword, DeleteAccount, ListSessions, cursor_at
 from models.errors import FieldProblem, InvalidFields, NotFound, WrongPassword
 from models.names import is_id
-from models.rows import Credentials
+from models.rows import Account, Credentials
 from routes import guard, tokens
 from routes.attempts import one_attempt
 from routes.context import current_vault
@@ -34,10 +34,13 @@ def account(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @endpoint(access=guard.session, body=DeleteAccount, query=requests.NoQuery)
 def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
     """Delete everything of mine but the name, which nobody gets again."""
-    credentials = _confirmed(call, call.body.password)
-    with current_vault().db.write() as tx:
-        if not accounts.delete(tx, credentials, call.now):
-            raise _wrong()
+    account = call.session.account
+    with one_attempt(account.username, call.now) as attempt:
+        credentials = _confirmed(account, call.body.password)
+        with current_vault().db.write() as tx:
+            if not accounts.delete(tx, credentials, call.now):
+                raise _wrong()
+            attempt.give_back_in(tx)
     gone = responses.AccountDeleted(username=credentials.account.username, deleted_at=call.now)
     response = answer(gone)
     tokens.clear_cookies(response)
@@ -57,12 +60,14 @@ def change_password(call: Call[ChangePassword, requests.NoQuery]) -> Response:
     refuse_guessable(wanted.new_password, session.account.username, "#/new_password")
     if wanted.new_password == wanted.current_password:
         raise InvalidFields([FieldProblem("#/new_password", "must differ from the current one")])
-    credentials = _confirmed(call, wanted.current_password)
-    chosen = vault.hasher.hash(wanted.new_password, session.account.id)
-    with vault.db.write() as tx:
-        ended = accounts.change_password(tx, credentials, chosen, session.id, call.now)
-        if ended is None:
-            raise _wrong()
+    with one_attempt(session.account.username, call.now) as attempt:
+        credentials = _confirmed(session.account, wanted.current_password)
+        chosen = vault.hasher.hash(wanted.new_password, session.account.id)
+        with vault.db.write() as tx:
+            ended = accounts.change_password(tx, credentials, chosen, session.id, call.now)
+            if ended is None:
+                raise _wrong()
+            attempt.give_back_in(tx)
     return answer(responses.SessionsEnded(sessions_ended=ended))
 
 
@@ -109,23 +114,19 @@ def end_session(call: Call[requests.Nothing, requests.NoQuery], session_id: str)
     return response
 
 
-def _confirmed(
-    call: Call[ChangePassword, requests.NoQuery] | Call[DeleteAccount, requests.NoQuery],
-    password: str,
-) -> Credentials:
-    """What the account's *password* was verified against. Raises WrongPassword or TooManyAttempts.
+def _confirmed(account: Account, password: str) -> Credentials:
+    """What the account's *password* was verified against. Raises WrongPassword.
 
     A session alone is not enough for what cannot be taken back: its cookies may be stolen. Nor may
-    their thief guess on here.
+    their thief guess on here, so callers go through :func:`one_attempt`.
     """
-    vault, account = current_vault(), call.session.account
+    vault = current_vault()
     with vault.db.read() as tx:
         credentials = accounts.find_credentials(tx, account.username)
-    with one_attempt(account.username, call.now):
-        if credentials is None or not vault.hasher.verify(
-            password, account.id, credentials.password_hash
-        ):
-            raise _wrong()
+    if credentials is None or not vault.hasher.verify(
+        password, account.id, credentials.password_hash
+    ):
+        raise _wrong()
     return credentials
 
 

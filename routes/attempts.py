@@ -31,8 +31,12 @@ class Attempt:
     def succeeded(self, tx: Tx, account: Account) -> None:
         """It was a login: give back what it took, and remember where it came from, in the
         transaction that opens the session."""
-        attempts.give_back(tx, self.taken)
+        self.give_back_in(tx)
         attempts.remember_source(tx, account.id, self.guess, self.now)
+
+    def give_back_in(self, tx: Tx) -> None:
+        """The password was right: give back what it took, in the transaction that it allows."""
+        attempts.give_back(tx, self.taken)
         self.settled = True
 
     def give_back(self, *, wait: bool = True) -> None:

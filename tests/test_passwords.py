@@ -30,9 +30,11 @@ ALICE_ID, BOB_ID, MALLORY_ID = UserId(71), UserId(72), UserId(73)
 on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
-def make_hasher(cost: int = 4, slots: int = 2, wait_seconds: float = 5) -> PasswordHasher:
+def make_hasher(
+    cost: int = 4, slots: int = 2, wait_seconds: float = 5, queue: int = 100
+) -> PasswordHasher:
     """A hasher, cheap unless a test is about the cost."""
-    return PasswordHasher(PEPPER, cost, slots, wait_seconds)
+    return PasswordHasher(PEPPER, cost, slots, queue, wait_seconds)
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_bcrypt_gets_a_keyed_hash_of_account_and_password(hasher: PasswordHasher
 def test_another_pepper_matches_nothing(hasher: PasswordHasher) -> None:
     """A table of hashes from one installation is worthless in another."""
     hashed = hasher.hash("hunter22", ALICE_ID)
-    other = PasswordHasher(SystemKey(b"q" * 44), 4, 1, 5)
+    other = PasswordHasher(SystemKey(b"q" * 44), 4, 1, 1, 5)
     assert hasher.verify("hunter22", ALICE_ID, hashed)
     assert not other.verify("hunter22", ALICE_ID, hashed)
 
@@ -189,6 +191,25 @@ def test_who_finds_no_slot_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch)
         gate.open()
         assert hasher.verify("hunter22", ALICE_ID, first.result(30))
     assert 0.2 <= waited < 5
+    assert hasher.hash("hunter22", BOB_ID)
+
+
+def test_no_more_than_a_few_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits holds a thread of the server: a flood of logins would hold all of them."""
+    hasher, gate = make_hasher(slots=1, wait_seconds=60, queue=1), Gate(monkeypatch, "hashpw")
+    with ThreadPoolExecutor(2) as pool:
+        working = [pool.submit(hasher.hash, "hunter22", ALICE_ID) for _ in range(2)]
+        assert gate.wait_for_arrival()
+        deadline = time.monotonic() + 30
+        while hasher._admitted.acquire(timeout=0):  # until the second one waits
+            hasher._admitted.release()
+            assert time.monotonic() < deadline
+        start = time.monotonic()
+        with pytest.raises(HashingSaturated):
+            hasher.hash("hunter22", BOB_ID)
+        assert time.monotonic() - start < 30
+        gate.open()
+        assert all(hashed.result(30) for hashed in working)
     assert hasher.hash("hunter22", BOB_ID)
 
 

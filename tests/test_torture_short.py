@@ -1,4 +1,4 @@
-"""Every row of ``make torture``, the very same code, for seconds instead of minutes."""
+"""Every row of ``make torture`` and ``make attack``, the very same code, for seconds only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.attack.catalogue import ROWS as ATTACKS
 from tests.torture.catalogue import ROWS
 from tests.torture.framework import Attempt, attempt
 
@@ -13,8 +14,8 @@ _SCALE = 0.015
 _SEED = 1
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", [*ROWS, *ATTACKS])
 def test_a_short_run_reaches_its_goals(name: str, tmp_path: Path) -> None:
     """The row's own verdict; what it has to say about a failure is in the captured output."""
-    result = attempt(name, ROWS[name], Attempt(tmp_path, _SEED, _SCALE))
+    result = attempt(name, {**ROWS, **ATTACKS}[name], Attempt(tmp_path, _SEED, _SCALE))
     assert result.ok, str(result)

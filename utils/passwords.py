@@ -35,13 +35,17 @@ class PasswordHasher:
 
     bcrypt releases the interpreter lock, so *slots* hashes really run in parallel and take
     that many cores away from everybody else: 20 clients that log in pushed a health check to
-    2.4 s before hashing went through a semaphore.
+    2.4 s before hashing went through a semaphore. No more than *queue* others may wait: each
+    holds a thread of the server, and when all of them wait nobody else is answered either.
     """
 
-    def __init__(self, pepper: SystemKey, cost: int, slots: int, wait_seconds: float) -> None:
+    def __init__(
+        self, pepper: SystemKey, cost: int, slots: int, queue: int, wait_seconds: float
+    ) -> None:
         self._pepper = pepper
         self._cost = cost
         self._slots = threading.BoundedSemaphore(slots)
+        self._admitted = threading.BoundedSemaphore(slots + queue)
         self._wait_seconds = wait_seconds
         self._nobody = _unmatchable_hash(cost)
 
@@ -92,12 +96,18 @@ class PasswordHasher:
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
-        if not self._slots.acquire(timeout=self._wait_seconds):
-            raise HashingSaturated("Too many logins at once. Try again in a moment.")
-        try:
+        with _held(self._admitted, 0), _held(self._slots, self._wait_seconds):
             yield
-        finally:
-            self._slots.release()
+
+
+@contextmanager
+def _held(semaphore: threading.Semaphore, wait_seconds: float) -> Iterator[None]:
+    if not semaphore.acquire(timeout=wait_seconds):
+        raise HashingSaturated("Too many logins at once. Try again in a moment.")
+    try:
+        yield
+    finally:
+        semaphore.release()
 
 
 def refuse_guessable(password: str, username: Username, pointer: str = "#/password") -> None:

@@ -55,6 +55,7 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
         pepper,
         settings.BCRYPT_COST,
         settings.HASHING_SLOTS,
+        settings.HASHING_QUEUE,
         settings.HASHING_TIMEOUT.total_seconds(),
     )
     throttle = Throttle(

@@ -58,7 +58,7 @@ class ProductionServer(Server):
                     *(*self.prefix, sys.executable, "-m", "granian"),
                     *("--interface", "wsgi", "--factory", "app:create_app"),
                     *("--host", "127.0.0.1", "--port", str(self.port)),
-                    *("--blocking-threads", "4", *tls),
+                    *("--blocking-threads", "16", *tls),
                 ],
                 cwd=ROOT,
                 env=self.environment(),

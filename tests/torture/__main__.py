@@ -11,35 +11,35 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.torture.catalogue import ROWS
-from tests.torture.framework import Attempt, Result, attempt, describe, summary
+from tests.torture.framework import Attempt, Result, Row, attempt, describe, summary
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the rows that were asked for. The exit code."""
-    asked = _parse(arguments)
+def main(arguments: Sequence[str] | None = None, rows: Mapping[str, Row] = ROWS) -> int:
+    """Run those of *rows* that were asked for. The exit code."""
+    asked = _parse(arguments, rows)
     if asked.list:
-        print(describe(ROWS))
+        print(describe(rows))
         return 0
     print(f"seed {asked.seed}: --seed repeats the choices, not the timing", file=sys.stderr)
     results = []
-    for name in asked.row or ROWS:
-        result = _run(name, asked.seed, asked.scale)
+    for name in asked.row or rows:
+        result = _run(name, rows[name], asked.seed, asked.scale)
         print(result, flush=True)
         results.append(result)
     print(summary(results))
     return 0 if all(result.ok for result in results) else 1
 
 
-def _run(name: str, seed: int, scale: float) -> Result:
+def _run(name: str, row: Row, seed: int, scale: float) -> Result:
     """Run one row in a folder of its own, which stays for a look if the row is short."""
     print(f"{name} ...", file=sys.stderr)
     # resolve(): on macOS the temporary folder is a symbolic link.
     folder = Path(tempfile.mkdtemp(prefix="torture-")).resolve()
-    result = attempt(name, ROWS[name], Attempt(folder, seed, scale))
+    result = attempt(name, row, Attempt(folder, seed, scale))
     if result.ok:
         shutil.rmtree(folder)
     else:
@@ -47,10 +47,10 @@ def _run(name: str, seed: int, scale: float) -> Result:
     return result
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+def _parse(arguments: Sequence[str] | None, rows: Mapping[str, Row]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ...", description=__doc__)
     parser.add_argument(
-        "--row", action="append", choices=list(ROWS), metavar="NAME", help="only this row"
+        "--row", action="append", choices=list(rows), metavar="NAME", help="only this row"
     )
     parser.add_argument(
         "--scale", type=_positive, default=1.0, help="how much of the full run (default: 1)"

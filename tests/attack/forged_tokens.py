@@ -1,0 +1,119 @@
+"""Tokens that somebody made, changed, kept or misplaced: none may open anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app import create_app
+from config import Settings
+from routes.context import vault_of
+from tests.support.forgeries import FORGERIES, Genuine
+from tests.support.people import PASSWORD, Person
+from tests.support.postgres import start_postgres
+from tests.support.shared import newcomer
+from tests.support.tokens import ACCESS, REFRESH, cookie, present
+from tests.torture.framework import Attempt, Figure, log_to, none
+from utils.store import system
+
+_NEW = "another password altogether"
+Attack = Callable[[Flask], TestResponse]
+
+
+def row(attempt: Attempt) -> Sequence[Figure]:
+    """Forged, stripped, swapped, expired and replayed tokens, on both engines: all refused."""
+    refused: Counter[str] = Counter()
+    faults: list[str] = []
+    with log_to(attempt.folder / "log"), start_postgres() as postgres:
+        for engine in ("sqlite", "postgresql"):
+            url = "" if engine == "sqlite" else postgres.create_database("forged")
+            app = _application(attempt.folder / engine, url)
+            for name, answer in _attacks(app):
+                if 400 <= answer.status_code < 500:
+                    refused[name] += 1
+                else:
+                    faults.append(f"{engine}: {name}: {answer.status_code}")
+            genuine = _genuine(app, ACCESS)[1].with_claims()
+            if present(app, "GET", "/account", f"{ACCESS}={genuine}").status_code != 200:
+                faults.append(f"{engine}: a genuine token is refused too")
+            vault_of(app).db.close()
+    attempt.blame(faults)
+    return [
+        Figure(len(refused), "attacks", at_least=60),
+        Figure(refused.total(), "refused", at_least=2 * len(refused)),
+        none(faults, "let in, or answered otherwise"),
+    ]
+
+
+def _application(folder: Path, url: str) -> Flask:
+    return create_app(
+        Settings(INSTANCE_DIR=folder, DATABASE_URL=url, BCRYPT_COST=4, LOGIN_ATTEMPTS_SOURCE=0)
+    )
+
+
+def _attacks(app: Flask) -> Iterator[tuple[str, TestResponse]]:
+    for name, method, path in ((ACCESS, "GET", "/account"), (REFRESH, "POST", "/refresh")):
+        _, genuine = _genuine(app, name)
+        for what, forgery in FORGERIES.items():
+            sent = f"{name}={forgery(genuine)}".encode().decode("latin-1")
+            yield f"{name}: {what}", present(app, method, path, sent)
+        swapped = REFRESH if name == ACCESS else ACCESS
+        yield f"{name} as the other", present(app, method, path, f"{swapped}={genuine.token}")
+        both = f"{name}={genuine.token}; {name}=planted"
+        yield f"{name} twice", present(app, method, path, both)
+    for what, replay in _REPLAYS.items():
+        yield f"replay after {what}", replay(app)
+
+
+def _after(action: Callable[[Person], TestResponse], name: str = ACCESS) -> Attack:
+    """A token that was copied before its owner did something that ends it."""
+
+    def attack(app: Flask) -> TestResponse:
+        someone, genuine = _genuine(app, name)
+        done = action(someone)
+        assert done.status_code < 300, done.text
+        path = ("GET", "/account") if name == ACCESS else ("POST", "/refresh")
+        return present(app, *path, f"{name}={genuine.token}")
+
+    return attack
+
+
+def _from_elsewhere(action: Callable[[Person], TestResponse]) -> Callable[[Person], TestResponse]:
+    """The same person does it with a session of their own."""
+
+    def act(someone: Person) -> TestResponse:
+        other = Person(someone.client.application, someone.username)
+        assert other.login().status_code == 200
+        return action(other)
+
+    return act
+
+
+def _change_password(someone: Person) -> TestResponse:
+    body = {"current_password": PASSWORD, "new_password": _NEW}
+    return someone.put("/account/password", json=body)
+
+
+_REPLAYS: dict[str, Attack] = {
+    "logout": _after(lambda someone: someone.post("/logout")),
+    "logout, of the refresh token": _after(lambda someone: someone.post("/logout"), REFRESH),
+    "refresh, of the used refresh token": _after(lambda one: one.post("/refresh"), REFRESH),
+    "a password change": _after(_from_elsewhere(_change_password)),
+    "a password change, of the refresh token": _after(_from_elsewhere(_change_password), REFRESH),
+    "the end of all other sessions": _after(_from_elsewhere(lambda one: one.delete("/sessions"))),
+    "deletion of the account": _after(
+        lambda one: one.delete("/account", json={"password": PASSWORD})
+    ),
+}
+
+
+def _genuine(app: Flask, name: str) -> tuple[Person, Genuine]:
+    """Somebody new, and their access or refresh token."""
+    someone, vault = newcomer(app, "somebody"), vault_of(app)
+    with vault.db.read() as tx:
+        signing = system.current_signing_key(tx, vault.master)
+    return someone, Genuine(cookie(someone, name), signing.key, b"x" * 44, "999")
