@@ -23,6 +23,7 @@ from models.errors import ConfigurationError
 PREFIX = "SECRETS_"
 _MINIMUM_SIGNING_KEY_BYTES = 32
 _LONGEST = timedelta(days=36_500)
+_MOST_ATTEMPTS = 1_000_000
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -136,6 +137,31 @@ class Settings(BaseModel):
     HASHING_TIMEOUT: Duration = Field(
         default=timedelta(seconds=3),
         description="How long a login waits for a hashing slot before it answers 503.",
+    )
+    LOGIN_WINDOW: Duration = Field(
+        default=timedelta(minutes=15),
+        description="How long until all attempts that the next three settings allow are back, "
+        "one by one.",
+    )
+    LOGIN_ATTEMPTS_PAIR: int = Field(
+        default=10,
+        ge=0,
+        le=_MOST_ATTEMPTS,
+        description="Wrong passwords for one account from one source, before 429. 0: no limit.",
+    )
+    LOGIN_ATTEMPTS_ACCOUNT: int = Field(
+        default=50,
+        ge=0,
+        le=_MOST_ATTEMPTS,
+        description="The same, for one account from all sources that it never logged in from. "
+        "0: no limit.",
+    )
+    LOGIN_ATTEMPTS_SOURCE: int = Field(
+        default=50,
+        ge=0,
+        le=_MOST_ATTEMPTS,
+        description="The same, from one source (an IPv4 address, or an IPv6 /64) for all accounts. "
+        "0: no limit.",
     )
     REGISTRATION: Literal["open", "closed"] = Field(
         default="open", description="Whether POST /register takes new accounts."

@@ -137,6 +137,14 @@ class HashingSaturated(TryLater):
     retry_after_seconds = 2
 
 
+class TooManyAttempts(TryLater):
+    """Passwords are being guessed. The same answer whichever limit it was, and for every name."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("Too many attempts. Try again after `Retry-After` seconds.")
+        self.retry_after_seconds = retry_after_seconds
+
+
 # --- what an operator must mend ----------------------------------------------------------------
 
 

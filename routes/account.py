@@ -8,8 +8,9 @@ from models import requests, responses
 from models.account_requests import ChangePassword, DeleteAccount, ListSessions, cursor_at
 from models.errors import FieldProblem, InvalidFields, NotFound, WrongPassword
 from models.names import is_id
-from models.rows import Account, Credentials
+from models.rows import Credentials
 from routes import guard, tokens
+from routes.attempts import one_attempt
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
 from utils.passwords import refuse_guessable
@@ -33,7 +34,7 @@ def account(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @endpoint(access=guard.session, body=DeleteAccount, query=requests.NoQuery)
 def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
     """Delete everything of mine but the name, which nobody gets again."""
-    credentials = _confirmed(call.session.account, call.body.password)
+    credentials = _confirmed(call, call.body.password)
     with current_vault().db.write() as tx:
         if not accounts.delete(tx, credentials, call.now):
             raise _wrong()
@@ -56,7 +57,7 @@ def change_password(call: Call[ChangePassword, requests.NoQuery]) -> Response:
     refuse_guessable(wanted.new_password, session.account.username, "#/new_password")
     if wanted.new_password == wanted.current_password:
         raise InvalidFields([FieldProblem("#/new_password", "must differ from the current one")])
-    credentials = _confirmed(session.account, wanted.current_password)
+    credentials = _confirmed(call, wanted.current_password)
     chosen = vault.hasher.hash(wanted.new_password, session.account.id)
     with vault.db.write() as tx:
         ended = accounts.change_password(tx, credentials, chosen, session.id, call.now)
@@ -108,18 +109,23 @@ def end_session(call: Call[requests.Nothing, requests.NoQuery], session_id: str)
     return response
 
 
-def _confirmed(account: Account, password: str) -> Credentials:
-    """What the account's *password* was verified against. Raises WrongPassword.
+def _confirmed(
+    call: Call[ChangePassword, requests.NoQuery] | Call[DeleteAccount, requests.NoQuery],
+    password: str,
+) -> Credentials:
+    """What the account's *password* was verified against. Raises WrongPassword or TooManyAttempts.
 
-    A session alone is not enough for what cannot be taken back: its cookies may be stolen.
+    A session alone is not enough for what cannot be taken back: its cookies may be stolen. Nor may
+    their thief guess on here.
     """
-    vault = current_vault()
+    vault, account = current_vault(), call.session.account
     with vault.db.read() as tx:
         credentials = accounts.find_credentials(tx, account.username)
-    if credentials is None or not vault.hasher.verify(
-        password, account.id, credentials.password_hash
-    ):
-        raise _wrong()
+    with one_attempt(account.username, call.now):
+        if credentials is None or not vault.hasher.verify(
+            password, account.id, credentials.password_hash
+        ):
+            raise _wrong()
     return credentials
 
 

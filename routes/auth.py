@@ -9,6 +9,7 @@ from models.errors import NotAuthenticated, RegistrationClosed, WrongCredentials
 from models.names import parse_username
 from models.rows import Credentials, Session
 from routes import guard, tokens
+from routes.attempts import one_attempt
 from routes.client import this_client
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
@@ -41,26 +42,28 @@ def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
 def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
     """Open a session; one that the caller already had ends."""
     vault = current_vault()
-    credentials = _verified(call.body)
-    upgraded = None
-    if vault.hasher.needs_rehash(credentials.password_hash):
-        upgraded = vault.hasher.hash(call.body.password, credentials.account.id)
-    tokens.fetch_signing_key()
-    with vault.db.write() as tx:
-        if not accounts.accept_login(tx, credentials, call.now):
-            raise _wrong()
-        if upgraded is not None:
-            accounts.upgrade_hash(tx, credentials, upgraded)
-        if call.caller is not None:
-            sessions.end_session(tx, call.caller.id)
-        session = sessions.open_session(
-            tx,
-            credentials.account,
-            this_client(),
-            call.now,
-            vault.settings.SESSION_IDLE_LIFETIME,
-            vault.settings.SESSION_LIFETIME,
-        )
+    with one_attempt(call.body.username, call.now) as attempt:
+        credentials = _verified(call.body)
+        upgraded = None
+        if vault.hasher.needs_rehash(credentials.password_hash):
+            upgraded = vault.hasher.hash(call.body.password, credentials.account.id)
+        tokens.fetch_signing_key()
+        with vault.db.write() as tx:
+            if not accounts.accept_login(tx, credentials, call.now):
+                raise _wrong()
+            if upgraded is not None:
+                accounts.upgrade_hash(tx, credentials, upgraded)
+            if call.caller is not None:
+                sessions.end_session(tx, call.caller.id)
+            session = sessions.open_session(
+                tx,
+                credentials.account,
+                this_client(),
+                call.now,
+                vault.settings.SESSION_IDLE_LIFETIME,
+                vault.settings.SESSION_LIFETIME,
+            )
+            attempt.succeeded(tx, credentials.account)
     return _with_cookies(session, call)
 
 

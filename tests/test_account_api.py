@@ -10,6 +10,7 @@ from flask import Flask
 
 from tests.conftest import ENGINES
 from tests.support.dump import dump
+from tests.support.guesses import ELSEWHERE, PAIR, WRONG, login, verdict
 from tests.support.people import PASSWORD, Person
 from tests.support.rotation import assert_sound
 from tests.support.shared import newcomer, pointers, refusal, shared_app
@@ -26,7 +27,10 @@ def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Flask]:
     """One application for tests that take an account of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
+    # All of them come from one address.
+    with shared_app(
+        request, request.param, tmp_path_factory, LOGIN_ATTEMPTS_SOURCE=0
+    ) as application:
         yield application
 
 
@@ -47,6 +51,31 @@ def device(app: Flask, owner: Person, **options: Any) -> Person:
 def change(person: Person, current: str = PASSWORD, new: str = NEW) -> Any:
     """Try to change the password."""
     return person.put("/account/password", json={"current_password": current, "new_password": new})
+
+
+# --- guesses -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_stolen_session_does_not_let_its_thief_guess_the_password(
+    shared: Flask, method: str
+) -> None:
+    """Here as at the login, and in the same count: the right one is not looked at any more. From
+    elsewhere the owner still logs in."""
+    ada = newcomer(shared, "ada")
+
+    def guess(password: str) -> Any:
+        if method == "PUT":
+            return change(ada, password)
+        return ada.delete("/account", json={"password": password})
+
+    assert [refusal(guess(WRONG)) for _ in range(PAIR - 1)] == [(403, "wrong-password")] * (
+        PAIR - 1
+    )
+    assert verdict(login(shared, ada.username, source="127.0.0.1")) == "wrong-credentials"
+    assert refusal(guess(PASSWORD)) == (429, "too-many-attempts")
+    assert verdict(login(shared, ada.username, PASSWORD, "127.0.0.1")) == "too-many-attempts"
+    assert verdict(login(shared, ada.username, PASSWORD, ELSEWHERE)) == "in"
 
 
 # --- PUT /account/password ---------------------------------------------------------------------
@@ -176,5 +205,7 @@ def test_a_deletion_is_all_or_nothing(
     with monkeypatch.context() as broken:
         broken.setattr("utils.store.accounts.destroy_all", fail)
         assert alice.delete("/account", json={"password": PASSWORD}).status_code == 500
-    assert dump(vault.db, vault.master) == before
+    after = dump(vault.db, vault.master)
+    # The check of the password was reserved, and given back, by itself.
+    assert {**after, "login_attempts": []} == {**before, "login_attempts": []}
     assert alice.secret("db") == "hunter2"

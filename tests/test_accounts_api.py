@@ -27,7 +27,9 @@ def app(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Flask]:
     """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
+    with shared_app(
+        request, request.param, tmp_path_factory, LOGIN_ATTEMPTS_SOURCE=0
+    ) as application:
         yield application
 
 

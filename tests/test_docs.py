@@ -7,12 +7,14 @@ import re
 import pytest
 from flask import Flask
 
+from config import Settings
 from models import names, requests
 from routes import problems
 from routes.problems import Kind
 from tests.support import docs
 from tests.support.server import ROOT
 
+LIMITS = Settings()
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 )
@@ -63,6 +65,7 @@ def test_the_example_of_a_problem_is_a_problem() -> None:
         ("Labels of a secret", [names.MAX_LABELS, names.MAX_LABEL_VALUE]),
         ("Password", [requests.MIN_PASSWORD_CHARACTERS, requests.MAX_PASSWORD_BYTES]),
         ("Entries in a page of a list", [requests.ListSecrets().limit]),
+        ("Wrong passwords", [LIMITS.LOGIN_ATTEMPTS_PAIR, LIMITS.LOGIN_ATTEMPTS_SOURCE]),
     ],
 )
 def test_the_limits_are_those_of_the_code(row: str, numbers: list[int]) -> None:

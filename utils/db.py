@@ -15,7 +15,8 @@ differs is the dialect: a handful of rewrites, applied once per statement and re
 A write transaction on SQLite takes the one write lock at its beginning, never halfway: a
 deferred one that upgrades fails with "database is locked" in spite of any timeout. Nothing slow
 (hashing, the network) may happen inside. On PostgreSQL, ``FOR NO KEY UPDATE`` on the owner's row
-gives the same order between writers of one account; SQLite drops the clause.
+gives the same order between writers of one account; SQLite drops the clause (and with it
+``SKIP LOCKED``: it has one writer at a time).
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ POSTGRESQL = Dialect(
 def _translate(dialect: Dialect, sql: str) -> str:
     if dialect.row_locks:
         return sql.replace("%", "%%").replace("?", dialect.placeholder)
-    return sql.replace("FOR NO KEY UPDATE", "")
+    return sql.replace("FOR NO KEY UPDATE SKIP LOCKED", "").replace("FOR NO KEY UPDATE", "")
 
 
 class Tx(ABC):

@@ -21,6 +21,7 @@ from utils.keyfile import create_master_key, make_private_folder, read_master_ke
 from utils.migrate import applied_schema, migrate, schema_is_current
 from utils.passwords import PasswordHasher
 from utils.store import system
+from utils.throttle import Throttle
 
 logger = logging.getLogger("secrets_manager")
 MINIMUM_SAFE_COST = 10
@@ -35,6 +36,7 @@ class Vault:
     db: Database
     master: MasterKeys = field(repr=False)
     hasher: PasswordHasher = field(repr=False)
+    throttle: Throttle = field(repr=False)
 
 
 def open_vault(settings: Settings, now: datetime) -> Vault:
@@ -55,7 +57,14 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
         settings.HASHING_SLOTS,
         settings.HASHING_TIMEOUT.total_seconds(),
     )
-    return Vault(settings, db, master, hasher)
+    throttle = Throttle(
+        pepper,
+        settings.LOGIN_WINDOW,
+        settings.LOGIN_ATTEMPTS_PAIR,
+        settings.LOGIN_ATTEMPTS_ACCOUNT,
+        settings.LOGIN_ATTEMPTS_SOURCE,
+    )
+    return Vault(settings, db, master, hasher, throttle)
 
 
 def open_existing_store(settings: Settings) -> tuple[Database, MasterKeys]:

@@ -83,7 +83,14 @@ class Museum:
     spoilt: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        settings = Settings(INSTANCE_DIR=self.attempt.folder / "instance", BCRYPT_COST=4)
+        settings = Settings(
+            INSTANCE_DIR=self.attempt.folder / "instance",
+            BCRYPT_COST=4,
+            # Thousands of logins must fail here for another reason than that there were so many.
+            LOGIN_ATTEMPTS_PAIR=0,
+            LOGIN_ATTEMPTS_ACCOUNT=0,
+            LOGIN_ATTEMPTS_SOURCE=0,
+        )
         path = sqlite_path(settings.database_url)
         assert path is not None
         self.app: Flask = create_app(settings)

@@ -42,6 +42,23 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_user ON sessions (user_id, created_at, id);
 
+-- One leaky bucket a subject: an account, a source, or the pair of them, as a keyed hash (what people
+-- type as their name may be their password). full_at: when all its units will be back.
+CREATE TABLE login_attempts (
+    subject  TEXT PRIMARY KEY,
+    full_at  BIGINT NOT NULL
+);
+CREATE INDEX login_attempts_by_full_at ON login_attempts (full_at);
+
+-- From where an account has logged in: the same hash of the pair, so that looking for one is the same
+-- work whether the account exists or not.
+CREATE TABLE known_sources (
+    pair          TEXT PRIMARY KEY,
+    user_id       BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    last_used_at  BIGINT NOT NULL
+);
+CREATE INDEX known_sources_by_user ON known_sources (user_id, last_used_at);
+
 -- What is told of a key for ever, and apart from it (below) the key itself.
 CREATE TABLE user_keys (
     id            {identity},

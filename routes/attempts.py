@@ -1,0 +1,61 @@
+"""Around whatever checks a password that came in: it counts as a guess until it was right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import request
+
+from models.errors import DatabaseBusy, DatabaseUnavailable, MissingMasterKey, TryLater
+from models.rows import Account
+from routes.context import current_vault
+from utils.db import Tx
+from utils.store import attempts
+from utils.throttle import Bucket, Guess
+
+_DATABASE = (DatabaseBusy, DatabaseUnavailable)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A guess that was let through, and the units that it took."""
+
+    guess: Guess
+    taken: list[Bucket]
+    now: datetime
+    settled: bool = False
+
+    def succeeded(self, tx: Tx, account: Account) -> None:
+        """It was a login: give back what it took, and remember where it came from, in the
+        transaction that opens the session."""
+        attempts.give_back(tx, self.taken)
+        attempts.remember_source(tx, account.id, self.guess, self.now)
+        self.settled = True
+
+    def give_back(self, *, wait: bool = True) -> None:
+        """In a transaction of its own. If that fails the units come back by themselves, later."""
+        with suppress(TryLater), current_vault().db.write(wait=wait) as tx:
+            attempts.give_back(tx, self.taken)
+
+
+@contextmanager
+def one_attempt(username: str, now: datetime) -> Iterator[Attempt]:
+    """Let one password for *username* be checked inside. Raises TooManyAttempts.
+
+    Whatever is raised inside means that it was wrong, and counts, except for what is answered with
+    503: then nobody has learned anything about it. Where nothing is raised it was right.
+    """
+    vault = current_vault()
+    guess = vault.throttle.guess(username, request.remote_addr)
+    with vault.db.write() as tx:
+        attempt = Attempt(guess, attempts.reserve(tx, guess, now), now)
+    try:
+        yield attempt
+    except (TryLater, MissingMasterKey) as error:
+        attempt.give_back(wait=not isinstance(error, _DATABASE))
+        raise
+    if not attempt.settled:
+        attempt.give_back()
