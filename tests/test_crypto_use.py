@@ -28,6 +28,7 @@ USED = {
     "utils/keyfile.py": {"cryptography", "secrets"},
     "utils/passwords.py": {"bcrypt", "hashlib", "hmac", "secrets"},
     "utils/store/system.py": {"cryptography"},
+    "utils/throttle.py": {"hmac"},
     "utils/tokens.py": {"secrets"},
 }
 CRYPTOGRAPHY = set().union(*USED.values()) | {"ssl", "uuid", "nacl", "Crypto", "argon2", "crypt"}
@@ -55,6 +56,15 @@ def test_only_sha_256_is_hashed_with() -> None:
     """And only Fernet encrypts: no mode, padding or algorithm is chosen by hand."""
     used = set().union(*(attributes(path, "hashlib") for path in SOURCES))
     assert used == {"hashlib.sha256"}
+    by_name = {
+        argument.value
+        for path in SOURCES
+        for call in ast.walk(tree(path))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in {"hmac.new", "hmac.digest"}
+        for argument in call.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
+    assert by_name == {"sha256"}
     taken = {
         f"{node.module}.{name.name}"
         for path in SOURCES
