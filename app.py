@@ -46,6 +46,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     try:
         if settings is None:
+            config.refuse_debug_mode(os.environ)
             for warning in config.misspelt(os.environ):
                 logging.getLogger("secrets_manager").warning(warning)
             settings = config.load(os.environ)

@@ -227,6 +227,16 @@ def load(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def refuse_debug_mode(environ: Mapping[str, str]) -> None:
+    """Flask's debug mode puts a console beside the API: whoever knows its PIN runs code in the
+    process that holds all keys. Raises ConfigurationError."""
+    if environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}:
+        raise ConfigurationError(
+            "Flask's debug mode (FLASK_DEBUG, or flask run --debug) lets callers run code here. "
+            "Turn it off."
+        )
+
+
 def misspelt(environ: Mapping[str, str]) -> list[str]:
     """One warning per ``SECRETS_…`` variable that no setting reads."""
     known = {PREFIX + name + suffix for name in Settings.model_fields for suffix in ("", "_FILE")}

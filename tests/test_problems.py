@@ -35,6 +35,7 @@ UNKNOWN = (
         "/healthz/x",
     ),
     *("/static/app.py", "/.env", "/instance/master.key", "/login/canary", "/console", "*"),
+    *("/.git/config", "/.git/HEAD", "/secrets.db", "/requirements.txt", "/docs/", "/metrics/"),
     *("/canary%00", "/%ff%fe", "/%E2%82%AC", "/../../etc/passwd", "/secrets;canary", "/é"),
 )
 

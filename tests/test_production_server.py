@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,26 @@ def test_an_untrusted_certificate_is_noticed(tls: ProductionServer) -> None:
     """The control of the experiment: the clients above did verify."""
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(tls.url + "/healthz", timeout=30)
+
+
+def test_nothing_older_than_tls_1_3_is_spoken(
+    tls: ProductionServer, certificate: Certificate
+) -> None:
+    """Neither side can be talked down to a version with weaker ciphers."""
+    old, new = certificate.context(), certificate.context()
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    new.minimum_version = ssl.TLSVersion.TLSv1_3
+    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+        exchange(tls.port, head("GET", "/healthz", tls.port), tls=old)
+    assert exchange(tls.port, head("GET", "/healthz", tls.port), tls=new).status == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/account", "/nowhere"])
+def test_no_version_is_told(tls: ProductionServer, path: str) -> None:
+    """Not of the server, nor of anything under it: it would say which holes to try."""
+    reply = ask(tls, path)
+    told = [reply.headers.get(name, "") for name in ("Server", "X-Powered-By", "Via")]
+    assert not any(character.isdigit() for text in told for character in text)
 
 
 def test_the_cookies_are_as_strict_as_cookies_can_be(tls: ProductionServer) -> None:

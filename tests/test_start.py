@@ -45,10 +45,10 @@ def used(settings: Settings, now: datetime) -> Iterator[Vault]:
     vault.db.close()
 
 
-def refusal(instance: Path, **environ: str) -> str:
+def refusal(instance: Path, *options: str, **environ: str) -> str:
     """What ``flask run`` has to say where it must not start: one line, and nothing else."""
     done = subprocess.run(
-        [sys.executable, "-m", "flask", "run", "--port", "0"],
+        [sys.executable, "-m", "flask", "run", "--port", "0", *options],
         cwd=ROOT,
         env=Server(instance, {f"SECRETS_{k}": v for k, v in environ.items()}).environment(),
         capture_output=True,
@@ -70,6 +70,12 @@ def refusal(instance: Path, **environ: str) -> str:
 def test_a_bad_value_stops_the_start(instance: Path) -> None:
     """Named, and not shown."""
     assert "SECRETS_HASHING_SLOTS" in refusal(instance, HASHING_SLOTS=PASSWORD)
+    assert not instance.exists()
+
+
+def test_debug_mode_stops_the_start(instance: Path) -> None:
+    """It would serve a console in which callers run code, beside every key there is."""
+    assert "debug mode" in refusal(instance, "--debug")
     assert not instance.exists()
 
 
