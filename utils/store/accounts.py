@@ -144,6 +144,7 @@ def delete(tx: Tx, credentials: Credentials, now: datetime) -> bool:
     if changed == 0:
         return False
     tx.run("DELETE FROM sessions WHERE user_id = ?", owner)
+    tx.run("DELETE FROM api_tokens WHERE user_id = ?", owner)
     tx.run("DELETE FROM secrets WHERE owner_id = ?", owner)  # and with them their versions
     destroy_all(tx, owner, now)
     return True
