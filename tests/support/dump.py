@@ -14,7 +14,7 @@ from utils.db import Database, Tx
 Dump = dict[str, list[dict[str, Any]]]  # table -> rows -> columns
 
 # New with every run of the same operation: only whether they are set is compared.
-_VOLATILE = {"tag", "sealed", "ciphertext", "password_hash", "username", "author", "name"}
+_VOLATILE = {"tag", "sealed", "ciphertext", "password_hash", "mac", "username", "author", "name"}
 _ENDINGS = ("id", "_at")
 
 
