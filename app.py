@@ -14,6 +14,7 @@ from models.errors import ConfigurationError, TryLater
 from models.times import utcnow
 from routes import (
     account,
+    api_tokens,
     auth,
     commands,
     context,
@@ -61,7 +62,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     problems.install(app)
     transport.install(app, settings)
     tokens.install(app, vault)
-    for blueprint in (auth.bp, account.bp, secrets.bp, keys.bp, health.bp):
+    for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
     app.cli.add_command(commands.users)
     return app

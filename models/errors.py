@@ -57,6 +57,10 @@ class NotAuthenticated(SecretsManagerError):
     """No credentials, or none that still count. The same answer for every reason."""
 
 
+class InvalidToken(NotAuthenticated):
+    """An API token that is unknown, revoked, expired or misspelt. The same answer for all."""
+
+
 class WrongCredentials(SecretsManagerError):
     """Login refused. One sentence for every reason, so that nothing can be learned from it."""
 
@@ -89,12 +93,21 @@ class PasswordChangeRequired(NotAllowed):
     """The session was opened with a one-time password, and may only change it."""
 
 
+class MissingPower(NotAllowed):
+    """An API token that may not do this. Says which power is missing, and nothing of what is
+    stored."""
+
+
 class NotFound(SecretsManagerError):
     """Absent, or not yours: the two must look the same."""
 
 
 class AlreadyExists(SecretsManagerError):
     """A name that is taken."""
+
+
+class LimitReached(SecretsManagerError):
+    """The account has as many of these as it may have."""
 
 
 class PreconditionFailed(SecretsManagerError):

@@ -17,6 +17,7 @@ NAME_RULE = (
 )
 LABEL_KEY_RULE = "1-63 ASCII letters, digits and _ . / -"
 LABEL_VALUE_RULE = "at most 255 characters, no control characters"
+TOKEN_NAME_RULE = USERNAME_RULE + ", and not `session`"
 MAX_NAME = 255
 MAX_LABELS = 32
 MAX_LABEL_VALUE = 255
@@ -46,6 +47,17 @@ def parse_secret_name(text: str) -> SecretName | None:
     if all(_SEGMENT.match(part) and part not in {".", ".."} for part in segments):
         return SecretName(text)
     return None
+
+
+def is_token_name(text: str) -> bool:
+    """Whether an API token may be called so. Each version says who wrote it: a token's name, or
+    ``session``, which therefore is nobody's name, however it is written."""
+    return _USERNAME.match(text) is not None and text.lower() != "session"
+
+
+def begins_a_name(text: str) -> bool:
+    """Whether a secret's name can begin with *text*, exactly; see also :func:`is_name_prefix`."""
+    return not text or any(map(parse_secret_name, (text, text + "x")))
 
 
 def is_name_prefix(text: str) -> bool:

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from models import names
 from models.errors import BodyTooLarge, MalformedRequest
+from models.powers import visible_prefixes
 from models.rows import KEEP, Change, SecretName, SecretQuery, Username, Value, ValueKind
 
 MAX_VALUE_BYTES = 64 * 1024
@@ -280,14 +281,14 @@ class ListSecrets(Query):
     limit: Annotated[Number, Field(ge=1, le=100)] = 50
     cursor: Annotated[str, AfterValidator(_cursor)] | None = None
 
-    def query(self) -> SecretQuery:
-        """The same, as the data layer takes it."""
+    def query(self, within: tuple[str, ...]) -> SecretQuery:
+        """The same, as the data layer takes it, for a caller limited to prefixes *within*."""
         label = None
         if self.label is not None:
             key, _, value = self.label.partition(":")
             label = (key, value)
         return SecretQuery(
-            prefix=self.prefix,
+            prefixes=visible_prefixes(within, self.prefix),
             label=label,
             text=self.q,
             gone=self.deleted == "true",

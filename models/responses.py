@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -198,3 +198,60 @@ class KeyList(Response):
 
     keys: list[Key]
     next_cursor: str | None
+
+
+class Token(Response):
+    """An API token without the token: for its owner to recognise, and to see what it may do."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    prefixes: list[str] | None  # null: every name
+    cidrs: list[str] | None  # null: every address
+    created_at: Moment
+    expires_at: Moment | None
+    last_used_at: Moment | None  # to the minute
+
+    @classmethod
+    def of(cls, token: rows.ApiToken) -> Token:
+        """Shape a token's metadata for its owner."""
+        return cls(**_token_fields(token))
+
+
+class NewToken(Token):
+    """``POST /tokens``: the one answer that shows the token."""
+
+    token: str = Field(repr=False)
+
+    @classmethod
+    def showing(cls, made: rows.ApiToken, token: str) -> NewToken:
+        """Shape a token that was just made."""
+        return cls(**_token_fields(made), token=token)
+
+
+def _token_fields(token: rows.ApiToken) -> dict[str, Any]:
+    powers = token.powers
+    return {
+        "id": token.id,
+        "name": token.name,
+        "scopes": list(powers.scopes),
+        "prefixes": list(powers.prefixes) or None,
+        "cidrs": list(powers.cidrs) or None,
+        "created_at": token.created_at,
+        "expires_at": powers.expires_at,
+        "last_used_at": token.last_used_at,
+    }
+
+
+class TokenList(Response):
+    """``GET /tokens``."""
+
+    tokens: list[Token]
+    next_cursor: str | None
+
+
+class TokenDeleted(Response):
+    """``DELETE /tokens/<token_id>``."""
+
+    id: str
+    deleted: Literal[True] = True

@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, Literal, NamedTuple, NewType
 
+from models.powers import Powers
+
 UserId = NewType("UserId", int)
 SecretId = NewType("SecretId", int)
 KeyId = NewType("KeyId", int)  # internal; the API shows a key's public id
@@ -18,9 +20,10 @@ KeyId = NewType("KeyId", int)  # internal; the API shows a key's public id
 Username = NewType("Username", str)  # checked and lower-cased
 SecretName = NewType("SecretName", str)  # checked
 SessionId = NewType("SessionId", str)
+TokenId = NewType("TokenId", str)  # of an API token; public
 
 KeyMaterial = NewType("KeyMaterial", bytes)  # a user key's bytes, on their way to be wrapped
-SystemKey = NewType("SystemKey", bytes)  # pepper, signing key; never stored
+SystemKey = NewType("SystemKey", bytes)  # pepper, signing key, token key; never stored
 Ciphertext = NewType("Ciphertext", str)  # a value sealed under a user key
 PasswordHash = NewType("PasswordHash", str)
 
@@ -88,6 +91,22 @@ class Session:
     client: Client
     idle_expires_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """What a program calls with. Its secret half is in no row: only a MAC over it and all of
+    this but its last use."""
+
+    id: TokenId
+    account: Account
+    name: str
+    powers: Powers
+    created_at: datetime
+    last_used_at: datetime | None  # to the minute
+
+
+Principal = Session | ApiToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +191,7 @@ class Deletion:
 class SecretQuery:
     """Which of an account's secrets to list; *after* is the last name of the page before."""
 
-    prefix: str = ""
+    prefixes: tuple[str, ...] = ("",)  # sorted, none within another
     label: tuple[str, str] | None = None
     text: str | None = None
     gone: bool = False  # the deleted and the expired ones, instead of the live ones

@@ -53,7 +53,7 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
                 raise _wrong()
             if upgraded is not None:
                 accounts.upgrade_hash(tx, credentials, upgraded)
-            if call.caller is not None:
+            if isinstance(call.caller, Session):
                 sessions.end_session(tx, call.caller.id)
             session = sessions.open_session(
                 tx,

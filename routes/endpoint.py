@@ -1,7 +1,7 @@
 """From a request to a view and back. What a view takes is declared above it; it never parses.
 
-The order is fixed: may this caller call → query string → body → the view. A view is a few
-lines: one transaction, then the shape of the answer.
+The order is fixed: may this caller call, and reach the name in the URL → query string → body → the
+view. A view is a few lines: one transaction, then the shape of the answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from werkzeug.http import parse_accept_header
 
 from models import requests
 from models.errors import NotAcceptable, NotAuthenticated
-from models.rows import Act, Author, Session
+from models.rows import Account, Act, ApiToken, Author, Principal, Session
 from models.times import utcnow
 from routes import guard
 from routes.parsing import parse_body, parse_query
@@ -40,20 +40,40 @@ class Call(Generic[Body, Query]):
     query: Query
     now: datetime
     accepts: str  # the media type to answer with
-    caller: Session | None
+    caller: Principal | None
 
     @property
     def session(self) -> Session:
-        """The caller's session; every route but the open ones has one."""
-        if self.caller is None:
+        """The caller's session, on routes that take nothing else."""
+        if not isinstance(self.caller, Session):
             raise NotAuthenticated("Log in with POST /login.")
         return self.caller
 
     @property
+    def account(self) -> Account:
+        """Whose secrets this is about, on routes that take a session or an API token."""
+        if self.caller is None:
+            raise NotAuthenticated("Log in with POST /login.")
+        return self.caller.account
+
+    @property
     def act(self) -> Act:
         """The circumstances of a write by this caller to secrets of their own."""
-        account = self.session.account
-        return Act(account.id, Author(account.username, "session"), self.now)
+        credential = self.caller.name if isinstance(self.caller, ApiToken) else "session"
+        return Act(self.account.id, Author(self.account.username, credential), self.now)
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The beginnings of names that the caller is limited to; none: no limit."""
+        return self.caller.powers.prefixes if isinstance(self.caller, ApiToken) else ()
+
+    def require_name(self, name: str) -> None:
+        """Raises MissingPower if the caller does not reach this name, whether it is there or not.
+
+        For names in bodies, before anything is looked up: those in URLs are checked already.
+        """
+        if isinstance(self.caller, ApiToken):
+            self.caller.powers.require_name(name)
 
 
 def endpoint(
@@ -76,6 +96,8 @@ def endpoint(
         def handle(*args: Path.args, **kwargs: Path.kwargs) -> Response:
             now = utcnow()
             caller = access(now)
+            if isinstance(caller, ApiToken) and "name" in kwargs:
+                caller.powers.require_name(str(kwargs["name"]))
             accepts = _negotiate(produces)
             call = Call(
                 query=parse_query(query),

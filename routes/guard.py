@@ -1,8 +1,9 @@
 """Who is calling, and with which power. Each route names one of these above its view.
 
-An access rule returns the caller's session, or None for routes that are open to everybody, and
-raises where the caller may not pass. It runs before the request's body is read: strangers
-learn nothing from validation, and cost us nothing.
+An access rule returns the caller's session or API token, or None for routes that are open to
+everybody, and raises where the caller may not pass. It runs before the request's body is read:
+strangers learn nothing from validation, and cost us nothing. A route whose rule does not say
+otherwise is closed to API tokens.
 """
 
 from __future__ import annotations
@@ -11,17 +12,29 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from models.errors import CsrfFailed, NotAuthenticated, PasswordChangeRequired
-from models.rows import Session
-from routes import tokens
+from models.errors import CsrfFailed, MissingPower, NotAuthenticated, PasswordChangeRequired
+from models.powers import Scope
+from models.rows import Principal, Session
+from routes import bearer, tokens
 from routes.context import current_vault
 from utils.store import sessions
 
-Access = Callable[[datetime], Session | None]
+Access = Callable[[datetime], Principal | None]
 
 
 def anybody(_now: datetime) -> None:
     """No credentials needed; any that are sent are not looked at."""
+
+
+def may_read(now: datetime) -> Principal:
+    """A live session, or an API token with the scope ``read``. Raises what :func:`session` does,
+    InvalidToken or MissingPower."""
+    return _owner("read", now)
+
+
+def may_write(now: datetime) -> Principal:
+    """A live session, or an API token with the scope ``write``; raises like :func:`may_read`."""
+    return _owner("write", now)
 
 
 def session(now: datetime) -> Session:
@@ -36,7 +49,11 @@ def session(now: datetime) -> Session:
 
 
 def session_even_with_one_time_password(now: datetime) -> Session:
-    """A live session, by its access cookie. Raises NotAuthenticated or CsrfFailed."""
+    """A live session, by its access cookie. Raises NotAuthenticated or CsrfFailed; InvalidToken or
+    MissingPower for an API token."""
+    if bearer.is_sent():
+        bearer.token(now)
+        raise MissingPower("API tokens cannot do this. Log in with POST /login instead.")
     return _find(tokens.access_claims(), now)
 
 
@@ -53,9 +70,18 @@ def session_if_any(now: datetime) -> Session | None:
 
     Old cookies, or cookies without their CSRF token, must not keep anybody from logging in.
     """
-    with suppress(NotAuthenticated, CsrfFailed):
+    with suppress(NotAuthenticated, CsrfFailed, MissingPower):
         return session_even_if_access_expired(now)
     return None
+
+
+def _owner(scope: Scope, now: datetime) -> Principal:
+    if not bearer.is_sent():
+        return session(now)
+    token = bearer.token(now)
+    token.powers.require_scope(scope)
+    bearer.note_use(token, now)
+    return token
 
 
 def _find(claims: tokens.Claims, now: datetime) -> Session:

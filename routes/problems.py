@@ -36,6 +36,7 @@ class Kind:
 KINDS: dict[type[Exception], Kind] = {
     errors.MalformedRequest: Kind(400, "malformed-request", "The request does not parse"),
     errors.NotAuthenticated: Kind(401, "not-authenticated", "Log in first"),
+    errors.InvalidToken: Kind(401, "invalid-token", "The API token is not valid"),
     errors.WrongCredentials: Kind(401, "wrong-credentials", "Username or password is wrong"),
     errors.InsecureTransport: Kind(403, "https-required", "Credentials need HTTPS"),
     errors.ForeignOrigin: Kind(403, "foreign-origin", "Sent for another site's page"),
@@ -45,9 +46,11 @@ KINDS: dict[type[Exception], Kind] = {
     errors.PasswordChangeRequired: Kind(
         403, "password-change-required", "Change the one-time password first"
     ),
+    errors.MissingPower: Kind(403, "missing-power", "The API token may not do this"),
     errors.NotFound: Kind(404, "not-found", "No such thing, or not yours"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "No acceptable representation"),
     errors.AlreadyExists: Kind(409, "already-exists", "The name is taken"),
+    errors.LimitReached: Kind(409, "limit-reached", "There are as many as there may be"),
     errors.LengthRequired: Kind(411, "length-required", "Content-Length is needed"),
     errors.PreconditionFailed: Kind(412, "precondition-failed", "A precondition does not hold"),
     errors.BodyTooLarge: Kind(413, "too-large", "Too large"),
@@ -104,6 +107,8 @@ def _ours(error: errors.SecretsManagerError) -> Response:
     if kind.status == HTTPStatus.UNAUTHORIZED:
         # RFC 9110 section 15.5.2 wants a challenge, though no scheme is registered for cookies.
         headers["WWW-Authenticate"] = 'Cookie realm="secrets-manager"'
+    if isinstance(error, errors.InvalidToken):
+        headers["WWW-Authenticate"] = 'Bearer realm="secrets-manager", error="invalid_token"'
     return _problem(kind, detail, extra, headers)
 
 

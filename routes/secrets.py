@@ -29,21 +29,23 @@ _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')  # RFC 9110 sect
 
 
 @bp.post("/secrets")
-@endpoint(access=guard.session, body=requests.NewSecret, query=requests.NoQuery)
+@endpoint(access=guard.may_write, body=requests.NewSecret, query=requests.NoQuery)
 def create_secret(call: Call[requests.NewSecret, requests.NoQuery]) -> Response:
     """Store a new secret."""
     vault, change = current_vault(), call.body.change()
+    call.require_name(call.body.name)
     with vault.db.write() as tx:
         info = secrets.create(tx, vault.master, call.act, call.body.name, change)
     return _described(info, created=True)
 
 
 @bp.get("/secrets")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.ListSecrets)
+@endpoint(access=guard.may_read, body=requests.Nothing, query=requests.ListSecrets)
 def list_secrets(call: Call[requests.Nothing, requests.ListSecrets]) -> Response:
     """List metadata, page by page. Values are never in a list, and nothing is decrypted."""
+    query = call.query.query(within=call.prefixes)
     with current_vault().db.read() as tx:
-        page, last = secrets.list_page(tx, call.session.account.id, call.query.query(), call.now)
+        page, last = secrets.list_page(tx, call.account.id, query, call.now)
     return answer(
         responses.SecretList(
             secrets=[responses.SecretInfo.of(info) for info in page],
@@ -54,7 +56,7 @@ def list_secrets(call: Call[requests.Nothing, requests.ListSecrets]) -> Response
 
 @bp.get("/secrets/<secret_name:name>")
 @endpoint(
-    access=guard.session,
+    access=guard.may_read,
     body=requests.Nothing,
     query=requests.ReadSecret,
     produces=(JSON, _TEXT, _BYTES),
@@ -66,7 +68,7 @@ def read_secret(call: Call[requests.Nothing, requests.ReadSecret], name: str) ->
         secret = secrets.read(
             tx,
             vault.master,
-            call.session.account.id,
+            call.account.id,
             _readable(name),
             call.query.version,
             call.now,
@@ -81,7 +83,7 @@ def read_secret(call: Call[requests.Nothing, requests.ReadSecret], name: str) ->
 
 
 @bp.put("/secrets/<secret_name:name>")
-@endpoint(access=guard.session, body=requests.PutSecret, query=requests.NoQuery)
+@endpoint(access=guard.may_write, body=requests.PutSecret, query=requests.NoQuery)
 def put_secret(call: Call[requests.PutSecret, requests.NoQuery], name: str) -> Response:
     """Set a value, creating the secret if need be."""
     vault, change = current_vault(), call.body.change()
@@ -92,7 +94,7 @@ def put_secret(call: Call[requests.PutSecret, requests.NoQuery], name: str) -> R
 
 
 @bp.patch("/secrets/<secret_name:name>")
-@endpoint(access=guard.session, body=requests.PatchSecret, query=requests.NoQuery)
+@endpoint(access=guard.may_write, body=requests.PatchSecret, query=requests.NoQuery)
 def patch_secret(call: Call[requests.PatchSecret, requests.NoQuery], name: str) -> Response:
     """Change what the body mentions."""
     vault, change = current_vault(), call.body.change()
@@ -103,7 +105,7 @@ def patch_secret(call: Call[requests.PatchSecret, requests.NoQuery], name: str) 
 
 
 @bp.delete("/secrets/<secret_name:name>")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(access=guard.may_write, body=requests.Nothing, query=requests.NoQuery)
 def delete_secret(call: Call[requests.Nothing, requests.NoQuery], name: str) -> Response:
     """Hide a secret; it can be restored until ``purge_at``."""
     vault = current_vault()
@@ -155,7 +157,7 @@ def _represent(secret: rows.Secret, accepts: str) -> Response:
         suffix = _BARE_SUFFIX
     if request.if_none_match.contains_weak(secret.info.tag + suffix):
         response = Response(status=304)
-    response.headers["Vary"] = "Accept, Cookie"
+    response.headers["Vary"] = "Accept, Authorization, Cookie"
     response.set_etag(secret.info.tag + suffix)
     return response
 

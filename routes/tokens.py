@@ -21,6 +21,7 @@ from jwt.exceptions import PyJWTError
 from models.errors import CsrfFailed, NotAuthenticated
 from models.rows import Session, UserId
 from models.times import utcnow
+from routes import bearer
 from routes.context import current_vault
 from routes.transport import SAFE_METHODS, cookie_names
 from utils.store import system
@@ -131,7 +132,7 @@ def refresh_claims() -> Claims:
 
 
 def _claims(cookie: str, kind: str) -> Claims:
-    sent = request.cookies.getlist(cookie)
+    sent = [] if bearer.is_sent() else request.cookies.getlist(cookie)
     # Two of one name: somebody planted one, and which is whose cannot be told.
     if len(sent) != 1 or len(sent[0]) > _LONGEST or not _TOKEN.fullmatch(sent[0]):
         raise _refused()

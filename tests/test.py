@@ -108,6 +108,21 @@ def rotating(ada: Person, _bob: Person) -> None:
     drained(ada, old, list(reads))
 
 
+def letting_a_program_in(ada: Person, _bob: Person) -> None:
+    """A program gets a token: it can do less than Ada, and ends when she says so."""
+    job = Person(ada.base_url, "job")
+    one, wanted = f"/secrets/{NAME}", {"name": "job", "scopes": ["read"], "prefixes": ["shop/"]}
+    made = step("Ada makes a token", ada.call("POST /tokens", json=wanted), 201, name="job")
+    job.http.headers["Authorization"] = f"Bearer {made.get('token')}"
+    step("The program reads with it", job.call(f"GET {one}"), 200, secret=THIRD)
+    listed("It sees what it may read", job.call("GET /secrets"), [NAME])
+    refused("Nothing else is told it", job.call("GET /secrets/notes"), 403, "missing-power")
+    refused("It can't write", job.call(f"DELETE {one}"), 403, "missing-power")
+    refused("Or look at the account", job.call("GET /account"), 403, "missing-power")
+    step("Ada deletes the token", ada.call(f"DELETE /tokens/{made.get('id')}"), 200, deleted=True)
+    refused("The program is out", job.call(f"GET {one}"), 401, "invalid-token")
+
+
 def deleting(ada: Person, _bob: Person) -> None:
     """A deleted secret answers like one that never was."""
     one = f"/secrets/{NAME}"
@@ -168,6 +183,7 @@ STORY: tuple[Callable[[Person, Person], None], ...] = (
     updating,
     listing,
     rotating,
+    letting_a_program_in,
     deleting,
     logging_out,
     changing_the_password,

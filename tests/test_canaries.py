@@ -125,6 +125,12 @@ def _use_the_service(place: Place) -> dict[str, bytes]:
     assert place.call("POST", "/refresh").status_code == 200
     collect()
     assert len(tokens) == 4
+    made = place.call("POST", "/tokens", json={"name": CONTROL, "scopes": ["read", "write"]})
+    token = made.json()["token"]
+    tokens["API token"] = token.encode()
+    tokens["its secret half"] = token.split("_")[2].encode()
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert requests.get(place.server.url + "/secrets", headers=bearer, timeout=60).ok
     name = f"/secrets/{CONTROL}"
     encoded = base64.b64encode(f"x{MARK}".encode()).decode()
     bodies: list[tuple[str, str, dict[str, Any]]] = [
@@ -178,6 +184,10 @@ def _make_mistakes(place: Place) -> list[tuple[str, requests.Response]]:
         (422, "POST", "/secrets", {"json": {"name": f"{MARK}//", "secret": MARK}}),
         (404, "PATCH", "/secrets/absent", {"json": {"secret": MARK}}),
         (406, "GET", f"/secrets/{CONTROL}/text", {"headers": {"Accept": f"text/{MARK}"}}),
+        (401, "GET", "/secrets", {"headers": {"Authorization": f"Bearer {MARK}"}}),
+        (422, "POST", "/tokens", {"json": {"name": "a", "scopes": [MARK]}}),
+        (422, "POST", "/tokens", {"json": {"name": f"{MARK}!", "scopes": ["read"]}}),
+        (422, "POST", "/tokens", {"json": {"name": "a", "scopes": ["read"], "cidrs": [MARK]}}),
         (401, "GET", "/account", {"cookies": {"access_token_cookie": MARK}}),
     ]
     mistakes = []
@@ -221,7 +231,7 @@ def _keys(place: Place) -> dict[str, bytes]:
             # What was sealed is the key's place, and then the key: 44 characters.
             keys[f"{kind} {number}"] = Fernet(master).decrypt(sealed)[-44:]
     db.close()
-    assert len(keys) == 5  # two of them the user's: she rotated once
+    assert len(keys) == 6  # two of them the user's: she rotated once
     halves: dict[str, bytes] = {}
     for name, key in keys.items():
         binary = base64.urlsafe_b64decode(key)

@@ -29,7 +29,7 @@ USED = {
     "utils/passwords.py": {"bcrypt", "hashlib", "hmac", "secrets"},
     "utils/store/system.py": {"cryptography"},
     "utils/throttle.py": {"hmac"},
-    "utils/tokens.py": {"secrets"},
+    "utils/tokens.py": {"hashlib", "hmac", "secrets"},
 }
 CRYPTOGRAPHY = set().union(*USED.values()) | {"ssl", "uuid", "nacl", "Crypto", "argon2", "crypt"}
 BITS_16_BYTES = 22  # characters of URL-safe base64 that 128 bits take

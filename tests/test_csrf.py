@@ -28,6 +28,8 @@ UNSAFE: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("PUT", "/account/password", {"current_password": PASSWORD, "new_password": "x" * 20}),
     ("DELETE", "/account", {"password": PASSWORD}),
     ("DELETE", "/sessions", {}),
+    ("POST", "/tokens", {"name": "a", "scopes": ["read"]}),
+    ("DELETE", "/tokens/" + "A" * 22, {}),
     ("DELETE", "/sessions/" + "A" * 22, {}),
 )
 

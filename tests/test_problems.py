@@ -20,6 +20,8 @@ ALLOWED = {
     "/account/password": {"PUT"},
     "/sessions": {"GET", "DELETE"},
     "/sessions/a": {"DELETE"},
+    "/tokens": {"GET", "POST"},
+    "/tokens/a": {"DELETE"},
     "/secrets": {"GET", "POST"},
     "/secrets/a": {"GET", "PUT", "PATCH", "DELETE"},
     "/healthz": {"GET"},
@@ -145,7 +147,13 @@ def test_no_answer_lacks_the_headers(
         *("Cookie: \udcff\udcfe", "Cookie: =", "Cookie: ;;;", "Cookie: " + "a=b; " * 2000),
         *("If-Match: \udcff", 'If-None-Match: "\udcff"', "Accept: \udcff/\udcff", "Accept: ,;q="),
         *("Origin: \udcff", "Sec-Fetch-Site: \udcff", "X-CSRF-TOKEN: \udcff", "Range: bytes=0-"),
-        *("Authorization: Bearer canary", "Content-Type: \udcff", "X-Forwarded-For: \udcff"),
+        *(
+            "Authorization: Bearer canary",
+            "Authorization: \udcff",
+            "Authorization: Basic Y2FuYXJ5",
+            "Content-Type: \udcff",
+            "X-Forwarded-For: \udcff",
+        ),
         *("X-HTTP-Method-Override: DELETE", "Upgrade: websocket", "Expect: canary", "TE: trailers"),
         *("Accept-Encoding: gzip;q=canary", "Accept-Charset: utf-16", "If-Modified-Since: canary"),
     ],
@@ -160,3 +168,14 @@ def test_no_header_makes_the_service_fail(target: Target, line: str) -> None:
             reply = exchange(port, head(method, path, port, cookies, line, *length))
             assert reply.status == 0 or 400 <= reply.status < 500, reply
             assert b"canary" not in reply.body
+
+
+def test_two_credentials_in_two_headers_are_refused(target: Target) -> None:
+    """Servers join such headers, or keep one of them: never the one of somebody's choice."""
+    body = b'{"name": "job", "scopes": ["read"]}'
+    made = target.post_json("POST", "/tokens", body)
+    assert made.status == 201, made.body
+    line = f"Authorization: Bearer {made.json()['token']}"
+    assert target.send("GET", "/secrets/a", line).status == 200
+    for lines in ((line, "Authorization: Bearer x"), ("Authorization: Bearer x", line)):
+        assert_refused(target.send("GET", "/secrets/a", *lines), {401})

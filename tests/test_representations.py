@@ -67,7 +67,7 @@ def test_a_caller_gets_the_form_it_prefers(
     """JSON unless something else is asked for; the bare value is the value and nothing around."""
     answer = alice.get("/secrets/a", headers={} if accept is None else {"Accept": accept})
     assert (answer.status_code, answer.content_type) == (200, content_type)
-    assert answer.headers["Vary"] == "Accept, Cookie"
+    assert answer.headers["Vary"] == "Accept, Authorization, Cookie"
     if content_type != JSON:
         assert answer.data == b"hunter2"
 

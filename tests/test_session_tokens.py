@@ -43,11 +43,11 @@ def taken_from(app: Flask, name: str) -> Genuine:
     alice, vault = newcomer(app, "alice"), vault_of(app)
     with vault.db.read() as tx:
         signing = system.current_signing_key(tx, vault.master)
-        pepper = system.load_pepper(tx, vault.master)
+        keys = system.load_keys(tx, vault.master)
         row = tx.one("SELECT id FROM system_keys WHERE purpose = 'pepper'")
-    assert pepper is not None
+    assert keys is not None
     assert row is not None
-    return Genuine(cookie(alice, name), signing.key, pepper, str(row[0]))
+    return Genuine(cookie(alice, name), signing.key, keys[system.PEPPER], str(row[0]))
 
 
 def cookie_of(token: str, name: str = ACCESS) -> str:

@@ -210,6 +210,18 @@ def lets_a_session_change_the_password(exchange: Exchange) -> None:
         exchange.status = 200
 
 
+def lets_every_token_write(exchange: Exchange) -> None:
+    """Take no notice of a token's powers."""
+    if exchange.status == 403 and b"missing-power" in exchange.body:
+        exchange.status = 200
+
+
+def keeps_the_token(exchange: Exchange) -> None:
+    """Go on taking a token that was deleted."""
+    if exchange.status == 401 and b"invalid-token" in exchange.body:
+        exchange.status = 200
+
+
 def keeps_the_account(exchange: Exchange) -> None:
     """Delete nothing."""
     if exchange.call == "DELETE /account":
@@ -235,6 +247,8 @@ LIES: tuple[Lie, ...] = (
     keeps_the_session,
     keeps_the_other_sessions,
     lets_a_session_change_the_password,
+    lets_every_token_write,
+    keeps_the_token,
     keeps_the_account,
     not_json,
 )

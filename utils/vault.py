@@ -37,6 +37,7 @@ class Vault:
     master: MasterKeys = field(repr=False)
     hasher: PasswordHasher = field(repr=False)
     throttle: Throttle = field(repr=False)
+    token_key: SystemKey = field(repr=False)  # API tokens are bound to their rows with it
 
 
 def open_vault(settings: Settings, now: datetime) -> Vault:
@@ -48,24 +49,24 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
     for warning in db.warnings():
         logger.warning(warning)
     with _closed_on_error(db):
-        pepper = _pepper(db, master, now)
+        keys = _system_keys(db, master, now)
     if settings.BCRYPT_COST < MINIMUM_SAFE_COST:
         logger.warning("SECRETS_BCRYPT_COST is below %d: for tests only.", MINIMUM_SAFE_COST)
     hasher = PasswordHasher(
-        pepper,
+        keys[system.PEPPER],
         settings.BCRYPT_COST,
         settings.HASHING_SLOTS,
         settings.HASHING_QUEUE,
         settings.HASHING_TIMEOUT.total_seconds(),
     )
     throttle = Throttle(
-        pepper,
+        keys[system.PEPPER],
         settings.LOGIN_WINDOW,
         settings.LOGIN_ATTEMPTS_PAIR,
         settings.LOGIN_ATTEMPTS_ACCOUNT,
         settings.LOGIN_ATTEMPTS_SOURCE,
     )
-    return Vault(settings, db, master, hasher, throttle)
+    return Vault(settings, db, master, hasher, throttle, keys[system.TOKEN])
 
 
 def open_existing_store(settings: Settings) -> tuple[Database, MasterKeys]:
@@ -163,13 +164,13 @@ def _master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> M
     return MasterKeys([key or ""])
 
 
-def _pepper(db: Database, master: MasterKeys, now: datetime) -> SystemKey:
+def _system_keys(db: Database, master: MasterKeys, now: datetime) -> dict[str, SystemKey]:
     with db.read() as tx:
-        pepper = system.load_pepper(tx, master)
-    if pepper is not None:
-        return pepper
+        keys = system.load_keys(tx, master)
+    if keys is not None:
+        return keys
     with db.write() as tx:
         system.ensure_system_keys(tx, master, now)
-        pepper = system.load_pepper(tx, master)
-    assert pepper is not None  # noqa: S101 - just made, in this transaction
-    return pepper
+        keys = system.load_keys(tx, master)
+    assert keys is not None  # noqa: S101 - just made, in this transaction
+    return keys

@@ -14,6 +14,7 @@ from models.errors import DatabaseUnavailable, MissingMasterKey, Undecryptable
 from models.rows import Ciphertext, Fault, KeyId, SecretId, UserId, WrappedKey
 from utils.crypto import MasterKeys, UserKey, unseal
 from utils.db import Database, Row, Tx
+from utils.store.system import PURPOSES
 
 _BATCH = 1000
 _REMEMBERED_KEYS = 20_000
@@ -166,6 +167,6 @@ def _invariants(tx: Tx) -> Iterator[Fault]:
     for number, version in tx.all(_SECRETS_WITHOUT_NEWEST_VERSION):
         yield Fault(f"secrets id={number}", f"says its newest version is {version}; it is not")
     current = {row[0]: row[1] for row in tx.all(_CURRENT_SYSTEM_KEYS)}
-    for purpose in ("pepper", "signing"):
+    for purpose in PURPOSES:
         if current.get(purpose) != 1:
             yield Fault("system_keys", f"there is not exactly one current {purpose} key")

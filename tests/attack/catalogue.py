@@ -8,6 +8,7 @@ from tests.attack import (
     login_flood,
     login_timing,
     refresh_races,
+    trespass,
 )
 from tests.torture.framework import Row
 
@@ -17,4 +18,5 @@ ROWS: dict[str, Row] = {
     "guessing": guessing.row,
     "token-attacks": forged_tokens.row,
     "refresh-races": refresh_races.row,
+    "idor-matrix": trespass.row,
 }

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from config import Settings
 from routes.context import vault_of
+from tests.support.api_tokens import Machine, machine, made
 from tests.support.forgeries import FORGERIES, Genuine
 from tests.support.people import PASSWORD, Person
 from tests.support.postgres import start_postgres
@@ -19,6 +20,7 @@ from tests.support.shared import newcomer
 from tests.support.tokens import ACCESS, REFRESH, cookie, present
 from tests.torture.framework import Attempt, Figure, log_to, none
 from utils.store import system
+from utils.tokens import TokenText, parse_token
 
 _NEW = "another password altogether"
 Attack = Callable[[Flask], TestResponse]
@@ -67,6 +69,47 @@ def _attacks(app: Flask) -> Iterator[tuple[str, TestResponse]]:
         yield f"{name} twice", present(app, method, path, both)
     for what, replay in _REPLAYS.items():
         yield f"replay after {what}", replay(app)
+    yield from _on_api_tokens(app)
+
+
+def _on_api_tokens(app: Flask) -> Iterator[tuple[str, TestResponse]]:
+    owner, other = newcomer(app, "owner"), newcomer(app, "other")
+    owner.put("/secrets/app/db", json={"secret": "x"})
+    token, foreign = (parse_token(made(one)["token"]) for one in (owner, other))
+    assert token is not None
+    assert foreign is not None
+    whole = token.written()
+    for what, text in {
+        "of another id": TokenText(foreign.id, token.secret).written(),
+        "of another secret": TokenText(token.id, foreign.secret).written(),
+        "of a guessed secret": TokenText(token.id, "A" * len(token.secret)).written(),
+        "wrong checksum": whole[:-1] + ("A" if whole[-1] != "A" else "B"),
+        "cut": whole[:-1],
+        "longer": whole + "A",
+        "its prefix alone": whole[:4],
+        "in capitals": whole.upper(),
+        "twice": f"{whole} {whole}",
+        "with NUL": whole[:-1] + "\x00",
+        "huge": whole * 1000,
+        "a session's token": cookie(owner, ACCESS),
+    }.items():
+        yield f"API token, {what}", Machine(app, text).get("/secrets/app/db")
+    as_cookie = present(app, "GET", "/secrets/app/db", f"{ACCESS}={whole}")
+    yield "API token as a cookie", as_cookie
+    yield "API token in the URL", Person(app, "").get(f"/secrets/app/db?token={whole}")
+    limited = {"scopes": ["read"], "prefixes": ["app/"], "cidrs": ["192.0.2.0/24"]}
+    yield "API token, from elsewhere", machine(owner, "far", **limited).get("/secrets/app/db")
+    limited = {"scopes": ["read"], "prefixes": ["app/"]}
+    narrow = machine(owner, "narrow", **limited)
+    yield "API token, beyond its prefix", narrow.get("/secrets/apps/db")
+    yield "API token, beyond its scope", narrow.put("/secrets/app/db", json={"secret": "y"})
+    for method, path in (("GET", "/account"), ("GET", "/tokens"), ("POST", "/keys:rotate")):
+        yield f"API token, {method} {path}", narrow.request(method, path)
+    ended = made(owner, "ended")
+    assert owner.delete(f"/tokens/{ended['id']}").status_code == 200
+    yield "API token, revoked", Machine(app, ended["token"]).get("/secrets/app/db")
+    assert owner.delete("/account", json={"password": PASSWORD}).status_code == 200
+    yield "API token, account deleted", Machine(app, whole).get("/secrets/app/db")
 
 
 def _after(action: Callable[[Person], TestResponse], name: str = ACCESS) -> Attack:

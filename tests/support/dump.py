@@ -15,7 +15,7 @@ Dump = dict[str, list[dict[str, Any]]]  # table -> rows -> columns
 
 # New with every run of the same operation: only whether they are set is compared.
 _VOLATILE = {
-    *("tag", "sealed", "ciphertext", "password_hash", "username", "author", "name"),
+    *("tag", "sealed", "ciphertext", "password_hash", "mac", "username", "author", "name"),
     *("subject", "pair"),
 }
 _ENDINGS = ("id", "_at")

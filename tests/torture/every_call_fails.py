@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
 
 from flask import Flask
@@ -58,6 +59,23 @@ def _two_sessions(person: Person) -> None:
     assert other.login().status_code == 200
 
 
+def _make_token(person: Person) -> TestResponse:
+    fields = {"name": "job", "scopes": ["read"], "prefixes": ["some/"], "cidrs": ["::/0"]}
+    return person.post("/tokens", json=fields)
+
+
+def _token(person: Person) -> None:
+    _login(person)
+    assert _make_token(person).status_code == 201
+
+
+def _delete_token(person: Person) -> TestResponse:
+    listed = person.get("/tokens")
+    if listed.status_code != HTTPStatus.OK or listed.json is None:
+        return listed
+    return person.delete(f"/tokens/{listed.json['tokens'][0]['id']}")
+
+
 def _secret(person: Person) -> None:
     _login(person)
     body = {"secret": "before", "labels": {"is": "before"}}
@@ -101,6 +119,8 @@ OPERATIONS: dict[str, Operation] = {
         _stale_secret,
         lambda person: person.delete("/account", json={"password": person.password}),
     ),
+    "make-token": Operation(_login, _make_token),
+    "delete-token": Operation(_token, _delete_token),
     "create": Operation(
         _login, lambda person: person.post("/secrets", json={"name": "some/name", **_PUT})
     ),

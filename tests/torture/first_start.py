@@ -152,7 +152,9 @@ def _key_faults(settings: Settings) -> list[str]:
             )
     finally:
         db.close()
-    faults = [] if counted == {"pepper": 1, "signing": 1} else [f"system keys: {counted}"]
+    faults = (
+        [] if counted == {"pepper": 1, "signing": 1, "token": 1} else [f"system keys: {counted}"]
+    )
     folder = settings.INSTANCE_DIR
     places = [folder, *folder.iterdir()]
     return faults + [f"{path.name} is open to others" for path in places if _is_open(path)]

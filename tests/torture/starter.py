@@ -194,10 +194,10 @@ def _wait_for(vault: Vault, name: str) -> str:
 def _key_digest(vault: Vault) -> str:
     """Names all keys that this process works with."""
     with vault.db.read() as tx:
-        pepper = system.load_pepper(tx, vault.master)
+        keys = system.load_keys(tx, vault.master)
         signing = system.current_signing_key(tx, vault.master)
-    assert pepper is not None
-    parts = [repr(vault.master).encode(), pepper, str(signing.number).encode(), signing.key]
+    assert keys is not None
+    parts = [repr(vault.master).encode(), *keys.values(), str(signing.number).encode()]
     return sha256(b"\n".join(parts)).hexdigest()
 
 

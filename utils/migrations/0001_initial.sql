@@ -1,10 +1,11 @@
 -- The schema. {identity}, {binary} and {then_id} are filled in per engine (utils/db.py).
 -- All times are microseconds since 1970-01-01T00:00Z. Texts that sort are compared as bytes.
 
--- Random keys of the service itself (password pepper, token signing), wrapped by a master key.
+-- Random keys of the service itself (password pepper; keys for session tokens and for API tokens),
+-- wrapped by a master key.
 CREATE TABLE system_keys (
     id          {identity},
-    purpose     TEXT NOT NULL CHECK (purpose IN ('pepper', 'signing')),
+    purpose     TEXT NOT NULL CHECK (purpose IN ('pepper', 'signing', 'token')),
     created_at  BIGINT NOT NULL,
     retired_at  BIGINT,
     sealed      TEXT NOT NULL,
@@ -58,6 +59,23 @@ CREATE TABLE known_sources (
     last_used_at  BIGINT NOT NULL
 );
 CREATE INDEX known_sources_by_user ON known_sources (user_id, last_used_at);
+
+-- mac: over the token's secret half, which is nowhere, and all columns but last_used_at. Lists are
+-- separated by spaces; an empty one is no limit.
+CREATE TABLE api_tokens (
+    id            TEXT {binary} PRIMARY KEY,
+    user_id       BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name          TEXT {binary} NOT NULL,
+    mac           TEXT NOT NULL,
+    scopes        TEXT NOT NULL,
+    prefixes      TEXT NOT NULL,
+    cidrs         TEXT NOT NULL,
+    created_at    BIGINT NOT NULL,
+    expires_at    BIGINT,
+    last_used_at  BIGINT,
+    UNIQUE (user_id, name)
+);
+CREATE INDEX api_tokens_by_user ON api_tokens (user_id, created_at, id);
 
 -- What is told of a key for ever, and apart from it (below) the key itself.
 CREATE TABLE user_keys (

@@ -145,6 +145,7 @@ def delete(tx: Tx, credentials: Credentials, now: datetime) -> bool:
         return False
     tx.run("DELETE FROM sessions WHERE user_id = ?", owner)
     tx.run("DELETE FROM known_sources WHERE user_id = ?", owner)
+    tx.run("DELETE FROM api_tokens WHERE user_id = ?", owner)
     tx.run("DELETE FROM secrets WHERE owner_id = ?", owner)  # and with them their versions
     destroy_all(tx, owner, now)
     return True

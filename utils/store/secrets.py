@@ -260,19 +260,21 @@ def list_page(
     """
     fragment = "" if query.label is None else _labels_json(dict([query.label]))[1:-1]
     text = (query.text or "").lower()
-    rows = tx.all(
-        _LIST_GONE if query.gone else _LIST_LIVE,
-        owner,
-        query.after,
-        query.prefix,
-        query.prefix + _AFTER_ANY_NAME,
-        to_microseconds(now),
-        fragment,
-        fragment,
-        text,
-        text,
-        query.limit + 1,  # one more than asked tells whether there is a next page
-    )
+    rows: list[Row] = []
+    for prefix in query.prefixes:
+        rows += tx.all(
+            _LIST_GONE if query.gone else _LIST_LIVE,
+            owner,
+            query.after,
+            prefix,
+            prefix + _AFTER_ANY_NAME,
+            to_microseconds(now),
+            fragment,
+            fragment,
+            text,
+            text,
+            query.limit + 1 - len(rows),  # one more than asked tells whether there is a next page
+        )
     page = [_info(row) for row in rows[: query.limit]]
     return page, page[-1].name if len(rows) > query.limit else None
 

@@ -1,4 +1,4 @@
-"""System keys: the password pepper and the keys that sign session tokens."""
+"""System keys: the password pepper, the keys that sign session tokens, the one for API tokens."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from utils.db import Row, Tx
 
 PEPPER = "pepper"
 SIGNING = "signing"
+TOKEN = "token"  # noqa: S105 - a purpose
+PURPOSES = (PEPPER, SIGNING, TOKEN)
 
 
 # From one fingerprint to the next by index: there are a few, under hundreds of thousands of keys,
@@ -41,13 +43,13 @@ def ensure_system_keys(tx: Tx, master: MasterKeys, now: datetime) -> None:
     """Create what is missing. In a write transaction, so that two starting processes share."""
     if tx.dialect.row_locks:
         tx.run("LOCK TABLE system_keys IN SHARE ROW EXCLUSIVE MODE")
-    for purpose in (PEPPER, SIGNING):
+    for purpose in PURPOSES:
         if tx.one("SELECT 1 FROM system_keys WHERE purpose = ?", purpose) is None:
             _create(tx, master, purpose, now)
 
 
-def load_pepper(tx: Tx, master: MasterKeys) -> SystemKey | None:
-    """Open every system key, and return the pepper; None if they are yet to be made.
+def load_keys(tx: Tx, master: MasterKeys) -> dict[str, SystemKey] | None:
+    """Open every system key; the newest of each purpose, or None if one is yet to be made.
 
     Raises ConfigurationError when one does not open although its master key is configured:
     better at the start than at somebody's login.
@@ -64,7 +66,7 @@ def load_pepper(tx: Tx, master: MasterKeys) -> SystemKey | None:
                 "the database is damaged. Restore a backup."
             ) from error
         opened[purpose] = key
-    return opened[PEPPER] if {PEPPER, SIGNING} <= opened.keys() else None
+    return opened if opened.keys() >= set(PURPOSES) else None
 
 
 def current_signing_key(tx: Tx, master: MasterKeys) -> SigningKey:

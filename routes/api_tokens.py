@@ -1,0 +1,62 @@
+"""API tokens, as their owner makes, lists and deletes them. Only with a session: a token that could
+make tokens would outlive its own deletion."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from models import requests, responses
+from models.account_requests import cursor_at
+from models.errors import NotFound
+from models.names import is_id
+from models.token_requests import ListTokens, NewToken
+from routes import guard
+from routes.context import current_vault
+from routes.endpoint import Call, answer, endpoint
+from utils.store import api_tokens
+from utils.tokens import new_token
+
+bp = Blueprint("api_tokens", __name__)
+
+
+@bp.post("/tokens")
+@endpoint(access=guard.session, body=NewToken, query=requests.NoQuery)
+def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
+    """Make a token. This answer is the only one that ever shows it."""
+    vault, wanted, token = current_vault(), call.body, new_token()
+    powers = wanted.powers(call.now)
+    with vault.db.write() as tx:
+        made = api_tokens.create(
+            tx, vault.token_key, token, call.session.account, wanted.name, powers, call.now
+        )
+    shown = responses.NewToken.showing(made, token.written())
+    return answer(shown, 201, {"Location": f"/tokens/{made.id}"})
+
+
+@bp.get("/tokens")
+@endpoint(access=guard.session, body=requests.Nothing, query=ListTokens)
+def list_tokens(call: Call[requests.Nothing, ListTokens]) -> Response:
+    """List my tokens, newest first: what each may do, and when it was used last."""
+    owner, limit = call.session.account.id, call.query.limit
+    with current_vault().db.read() as tx:
+        found = api_tokens.list_page(tx, owner, call.query.after() or api_tokens.NEWEST, limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return answer(
+        responses.TokenList(
+            tokens=[responses.Token.of(one) for one in found[:limit]],
+            next_cursor=None if last is None else cursor_at(last.created_at, last.id),
+        )
+    )
+
+
+@bp.delete("/tokens/<token_id>")
+@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+def delete_token(call: Call[requests.Nothing, requests.NoQuery], token_id: str) -> Response:
+    """Revoke one of my tokens: it is refused from the next request on, on every node."""
+    deleted = False
+    if is_id(token_id):
+        with current_vault().db.write() as tx:
+            deleted = api_tokens.delete(tx, call.session.account.id, token_id)
+    if not deleted:
+        raise NotFound("No token of yours has this id.")
+    return answer(responses.TokenDeleted(id=token_id))

@@ -1,0 +1,102 @@
+"""API tokens in tests: made by their owner, held by a machine that has nothing else; and the routes
+that take them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.support.people import Person
+from tests.support.shared import refusal
+from tests.support.wrapped import Wrapped
+from utils.db import Database, Tx
+
+TOKEN_FIELDS = {
+    *("id", "name", "scopes", "prefixes", "cidrs", "created_at", "expires_at", "last_used_at"),
+}
+
+
+class Machine(Person):
+    """A program with an API token and no cookies."""
+
+    def __init__(self, app: Flask, token: str) -> None:
+        super().__init__(app, "machine")
+        self.client = app.test_client(use_cookies=False)
+        self.token = token
+
+    def request(self, method: str, path: str, **options: Any) -> TestResponse:
+        """Send a request with the token."""
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        return super().request(method, path, headers=headers, **options)
+
+
+def made(owner: Person, name: str = "job", **fields: Any) -> dict[str, Any]:
+    """What *owner* is told of a new token; it may read and write unless *fields* say otherwise."""
+    response = owner.post("/tokens", json={"name": name, "scopes": ["read", "write"], **fields})
+    assert response.status_code == 201, response.text
+    body: dict[str, Any] = response.json  # type: ignore[assignment]
+    return body
+
+
+def machine(owner: Person, name: str = "job", **fields: Any) -> Machine:
+    """A program with a new token of *owner*'s."""
+    return Machine(owner.client.application, made(owner, name, **fields)["token"])
+
+
+@dataclass(frozen=True)
+class Route:
+    """A call about the secret NAME, and the scope that it needs."""
+
+    scope: str
+    method: str
+    path: str
+    options: dict[str, Any]
+
+    def call(self, caller: Person, name: str, **options: Any) -> TestResponse:
+        """Call it for the secret *name*."""
+        sent = {**self.options, **options}
+        if "json" in sent:
+            sent["json"] = {k: v.replace("NAME", name) for k, v in sent["json"].items()}
+        return caller.request(self.method, self.path.replace("NAME", name), **sent)
+
+
+_VALUE = {"json": {"secret": "new"}}
+ROUTES: dict[str, Route] = {
+    "POST /secrets": Route("write", "POST", "/secrets", {"json": {"name": "NAME", "secret": "n"}}),
+    "GET /secrets": Route("read", "GET", "/secrets", {}),
+    "GET /secrets/<secret_name:name>": Route("read", "GET", "/secrets/NAME", {}),
+    "PUT /secrets/<secret_name:name>": Route("write", "PUT", "/secrets/NAME", _VALUE),
+    "PATCH /secrets/<secret_name:name>": Route("write", "PATCH", "/secrets/NAME", _VALUE),
+    "DELETE /secrets/<secret_name:name>": Route("write", "DELETE", "/secrets/NAME", {}),
+}
+NAMED = {what: route for what, route in ROUTES.items() if what != "GET /secrets"}
+
+
+def missing(response: TestResponse) -> str:
+    """The sentence that says which power is missing."""
+    assert refusal(response) == (403, "missing-power")
+    assert "canary" not in response.text
+    assert response.json is not None
+    return str(response.json["detail"])
+
+
+class Counting(Wrapped):
+    """A database that notes which transactions were asked of it."""
+
+    def __init__(self, inner: Database) -> None:
+        super().__init__(inner)
+        self.transactions: list[str] = []
+
+    def read(self) -> AbstractContextManager[Tx]:
+        """See :meth:`Database.read`."""
+        self.transactions.append("read")
+        return super().read()
+
+    def write(self, *, wait: bool = True) -> AbstractContextManager[Tx]:
+        """See :meth:`Database.write`."""
+        self.transactions.append("write")
+        return super().write(wait=wait)
