@@ -39,8 +39,7 @@ def token(now: datetime) -> ApiToken:
     Raises InvalidToken, for every reason the same, and where the header holds anything
     else or several; or MissingPower for a foreign address.
     """
-    sent = request.headers.getlist("Authorization")
-    match = _BEARER.fullmatch(sent[0]) if len(sent) == 1 else None
+    match = _BEARER.fullmatch(request.headers["Authorization"])  # several are joined: no token
     parsed = parse_token(match[1]) if match else None
     if parsed is None:
         raise _refused()
