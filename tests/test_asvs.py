@@ -25,6 +25,7 @@ MET_OF_LEVEL_2 = 0.9  # the rest is decided
 #     structured logs and where they go.
 # L3: events of the audit trail; limits per account; the export; the purge; the master key.
 OPEN = {"L1": 0, "L2": 19, "L3": 6}
+MET = {"L1": 57, "L2": 78, "L3": 30}  # so that none becomes "decided" unnoticed
 REFERENCE = re.compile(
     r"(?P<path>[\w./-]+\.py)(?P<mark>::?)(?P<name>[A-Za-z_][\w.]*)"
     r"|(?P<document>[\w./-]+\.md)#(?P<anchor>[\w-]+)"
@@ -121,7 +122,7 @@ def test_the_goal_is_met(level: str) -> None:
 
     Exactly: whoever closes a gap lowers the number, so that it can't grow again."""
     found = Counter(row["status"] for row in ROWS if row["level"] == level)
-    assert found["open"] == OPEN[level]
+    assert (found["met"], found["open"]) == (MET[level], OPEN[level])
     if level == "L1":
         assert found["decided"] == 0
     if level == "L2":

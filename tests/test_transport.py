@@ -183,6 +183,9 @@ def test_an_unsafe_request_of_a_foreign_page_is_refused(target: Target, line: st
     for method, path in (
         *(("POST", path) for path in ("/login", "/register", "/logout", "/refresh", "/secrets")),
         *((method, "/secrets/a") for method in ("PUT", "PATCH", "DELETE", "TRACE")),
+        *(("POST", path) for path in ("/tokens", "/keys:rotate")),
+        *(("DELETE", path) for path in ("/account", "/sessions", "/sessions/a", "/tokens/a")),
+        ("PUT", "/account/password"),
     ):
         reply = target.send(method, path, sent, JSON, f"Content-Length: {len(LOGIN)}", body=LOGIN)
         assert_refused(reply, {403})
