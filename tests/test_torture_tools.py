@@ -1,4 +1,4 @@
-"""The instruments of ``make torture``: each must be able to say "short"."""
+"""The instruments of ``make torture`` and ``make attack``: each must be able to say "short"."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from config import Settings
 from models.times import utcnow
+from tests.attack import __main__ as attack_program
 from tests.support.people import Person
 from tests.support.server import ROOT
-from tests.torture import __main__ as program
+from tests.torture import __main__ as torture_program
 from tests.torture.framework import Attempt, Figure, Result, attempt, none
 from tests.torture.inspection import inspect
 from tests.torture.journal import Page, Stored, digest
@@ -85,8 +87,9 @@ def test_a_row_that_stops_is_short() -> None:
     assert "the server did not start" in notes.getvalue()
 
 
+@pytest.mark.parametrize("program", [torture_program, attack_program], ids=["torture", "attack"])
 def test_a_run_ends_with_a_count_and_an_exit_code(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The last line is all that a script needs to read; so is the exit code."""
 
@@ -113,9 +116,10 @@ def test_a_run_ends_with_a_count_and_an_exit_code(
 @pytest.mark.parametrize(
     "arguments", [["--row", "absent"], ["--scale", "0"], ["--scale", "nan"], ["row"]], ids=" ".join
 )
-def test_a_mistyped_run_does_not_look_like_a_passed_one(arguments: list[str]) -> None:
+@pytest.mark.parametrize("package", ["tests.torture", "tests.attack"])
+def test_a_mistyped_run_does_not_look_like_a_passed_one(package: str, arguments: list[str]) -> None:
     """Exit code 2, and no count."""
-    command = [sys.executable, "-m", "tests.torture", *arguments]
+    command = [sys.executable, "-m", package, *arguments]
     run = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert run.returncode == 2
     assert "passed" not in run.stdout

@@ -1,11 +1,18 @@
-"""``python -m tests.attack``, with the options of ``python -m tests.torture``."""
+"""``python -m tests.attack``; its options are those of :mod:`tests.torture.command`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from tests.attack.catalogue import ROWS
-from tests.torture.__main__ import main
+from tests.torture import command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the rows that were asked for. The exit code."""
+    return command.run("tests.attack", ROWS, arguments)
+
 
 if __name__ == "__main__":
-    sys.exit(main(rows=ROWS))
+    sys.exit(main())

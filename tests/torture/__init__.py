@@ -4,6 +4,7 @@
 short version of the same rows (``tests/test_torture_short.py``).
 
 framework   what a row is, and when it counts as passed
+command     runs rows and prints their lines, here and for tests.attack
 catalogue   all rows
 the rest    one module a group of rows, and what they share
 """
