@@ -72,7 +72,7 @@ def row(attempt: Attempt) -> Sequence[Figure]:
         Figure(min(len(one.seconds) for one in classes), "of each class", at_least=count),
         none(different, "answers that differ"),
         *(
-            attempt.speed(round(_auc(*pair), 3), f"AUC {name}", at_least=_LOW, at_most=_HIGH)
+            attempt.speed(round(auc(*pair), 3), f"AUC {name}", at_least=_LOW, at_most=_HIGH)
             for name, pair in pairs.items()
         ),
     ]
@@ -120,7 +120,7 @@ def _seen(answer: requests.Response) -> str:
     return f"{answer.status_code} {sorted(body.items())} {sorted(headers.items())}"
 
 
-def _auc(one: Class, other: Class) -> float:
+def auc(one: Class, other: Class) -> float:
     """How often a login of *one* takes longer than one of *other* (Mann and Whitney's U): 0.5 where
     the best that anybody can do is to guess."""
     ordered = sorted(other.seconds)

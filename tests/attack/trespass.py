@@ -1,55 +1,84 @@
-"""Everybody tries everything on what is not theirs, at every route that there is."""
+"""Everybody tries everything on what is not theirs, at every route that there is.
+
+The routes come from the url map, so a new one is in the matrix by itself. What the matrix cannot
+know by itself it does not pass over in silence: a variable in a URL that it has nothing for, and a
+body that the route does not take, are faults until somebody says here what to send.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from flask import Flask
-from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from app import create_app
 from config import Settings
 from routes.context import vault_of
-from tests.support.people import PASSWORD, Person
+from tests.attack.belongings import Ids, Owner, absent_ids
+from tests.support.people import PASSWORD
 from tests.support.postgres import start_postgres
 from tests.torture.framework import Attempt, Figure, log_to, none
 
-_NAMES = ("ada", "bob", "eve")
-_ABSENT_ID = "A" * 22
-_ANY_ID = re.compile(r"[0-9A-Za-z_-]{22}")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
-# What a request says where its route wants a body; a route that wants another answers 422.
-_BODIES: dict[str, dict[str, Any]] = {
-    "POST /secrets": {"name": "NAME", "secret": "of the trespasser"},
+_OWNERS = 3
+# What to send where a route wants a body; {name} is a name of the victim's, or nobody's.
+BODIES: dict[str, Any] = {
+    "POST /register": {"username": "{username}", "password": PASSWORD},
+    "POST /login": {"username": "{username}", "password": "not the password"},
+    "DELETE /account": {"password": "not the password"},
+    "PUT /account/password": {"current_password": "not it", "new_password": "another password"},
+    "POST /tokens": {"name": "made-by-{session_id}", "scopes": ["read"]},
+    "POST /secrets": {"name": "{name}", "secret": "of the trespasser"},
     "PUT /secrets/<secret_name:name>": {"secret": "of the trespasser"},
     "PATCH /secrets/<secret_name:name>": {"secret": "of the trespasser"},
-    "POST /login": {"username": "NOBODY", "password": PASSWORD},
-    "DELETE /account": {"password": "not the password"},
-    "PUT /account/password": {"current_password": "wrong", "new_password": "another password"},
 }
+# What else a route can be asked. A cursor that is none of the caller's may well be refused.
+QUERIES: dict[str, list[dict[str, str]]] = {
+    "GET /secrets": [
+        {"prefix": "{name}"},
+        {"q": "{name}"},
+        {"label": "whose:label-{username}"},
+        {"deleted": "true"},
+    ],
+    "GET /keys": [{"cursor": "{key_id}"}],
+    "GET /sessions": [{"cursor": "1.{session_id}"}],
+    "GET /tokens": [{"cursor": "1.{token_id}"}],
+}
+# Registration tells that a name is taken: decided, and written in SECURITY.md.
+TELLS = {"POST /register"}
+_NOT_TAKEN = {400, 411, 415, 422}  # what was sent is not what the route takes: nothing was tried
+_WITHOUT_SESSION = {"POST /login", "POST /register", "POST /refresh", "POST /logout"}
+_ID = re.compile(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{22}(?![0-9A-Za-z_-])")
+_TOKEN = re.compile(r"smt_[0-9A-Za-z_]+")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
 
 
 def row(attempt: Attempt) -> Sequence[Figure]:
     """3 users and their API tokens, every route and method, what is another's: 0 leaks."""
     tries, rules, faults = 0, 0, list[str]()
+    pairs = attempt.scaled(_OWNERS * (_OWNERS - 1))
     with log_to(attempt.folder / "log"), start_postgres() as postgres:
         for engine in ("sqlite", "postgresql"):
             url = "" if engine == "sqlite" else postgres.create_database("trespass")
-            matrix = Matrix(_application(attempt.folder / engine, url))
+            app = _application(attempt.folder / engine, url)
+            matrix = Matrix(app, pairs)
             matrix.run()
-            tries, rules = tries + matrix.tries, len(matrix.rules)
+            tries, rules = tries + matrix.tries, len(matrix.routes)
             faults += [f"{engine}: {fault}" for fault in matrix.faults]
-            vault_of(matrix.app).db.close()
+            vault_of(app).db.close()
     attempt.blame(faults)
     return [
+        Figure(_OWNERS, "users, each with a session and a token"),
+        Figure(pairs, "pairs of them on each engine", at_least=pairs),
         Figure(rules, "routes and methods", at_least=20),
-        Figure(tries, "tries", at_least=2 * rules * len(_NAMES)),
+        # Engines, pairs, kinds of credentials, routes; and some can be asked in more ways than one.
+        Figure(tries, "tries", at_least=2 * pairs * 2 * rules),
         none(faults, "leaks, changes, or differences between absent and not yours"),
     ]
 
@@ -62,22 +91,48 @@ def _application(folder: Path, url: str) -> Flask:
     )
 
 
-@dataclass
-class Owner:
-    """Somebody with one of everything."""
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A request at somebody's belongings: what is the same of it whoever they belong to."""
 
-    person: Person
-    name: str
-    value: str
-    absent: dict[str, str]  # the same of nobody's
-    ids: dict[str, str] = field(default_factory=dict)
-    bearer: str = ""
+    route: str  # "GET /secrets/<secret_name:name>"
+    arguments: frozenset[str]
+    query: Mapping[str, str]
+    with_token: bool
 
-    @property
-    def private(self) -> set[str]:
-        """What nobody else may ever see."""
-        held = {v for k, v in self.ids.items() if k != "name"}
-        return {self.person.username, self.name, self.value, f"label-of-{self.name}"} | held
+    def by(self, caller: Owner, ids: Ids) -> TestResponse:
+        """Send it as *caller*, about what *ids* name."""
+        return self.send(caller.send_with_token if self.with_token else caller.send, ids)
+
+    def send(self, send: Callable[..., TestResponse], ids: Ids) -> TestResponse:
+        """The same, by way of *send*."""
+        method, rule = self.route.split(" ", 1)
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: quote(ids[found[1]]), rule)
+        options: dict[str, Any] = {}
+        if self.route in BODIES:
+            options["json"] = filled(BODIES[self.route], ids)
+        if self.query:
+            options["query_string"] = filled(self.query, ids)
+        return send(method, path, **options)
+
+    def said(self, ids: Ids) -> Ids:
+        """Those of *ids* that the request itself holds: to hear them again is no leak."""
+        written = repr((BODIES.get(self.route), dict(self.query)))
+        names = self.arguments | set(re.findall(r"\{(\w+)\}", written))
+        return {name: value for name, value in ids.items() if name in names}
+
+    def __str__(self) -> str:
+        asked = f" with {dict(self.query)}" if self.query else ""
+        return f"{self.route}{asked} by {'token' if self.with_token else 'session'}"
+
+
+def filled(template: Any, ids: Ids) -> Any:
+    """The template of a body or query with everything in braces replaced, at any depth."""
+    if isinstance(template, str):
+        return re.sub(r"\{(\w+)\}", lambda found: ids[found[1]], template)
+    if isinstance(template, Mapping):
+        return {key: filled(value, ids) for key, value in template.items()}
+    return [filled(value, ids) for value in template] if isinstance(template, list) else template
 
 
 @dataclass
@@ -85,128 +140,97 @@ class Matrix:
     """The tries, and what went wrong."""
 
     app: Flask
+    pairs: int
     tries: int = 0
     faults: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rules = sorted(
-            (rule.rule, method, rule)
+        self.owners = [Owner(self.app) for _ in range(_OWNERS)]
+        self.routes = {
+            f"{method} {rule.rule}": frozenset(rule.arguments)
             for rule in self.app.url_map.iter_rules()
-            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        )
-        self.owners = [self._owner(name) for name in _NAMES]
+            for method in rule.methods or ()
+        }
 
     def run(self) -> None:
         """Everybody against everybody else, with a session and with an API token."""
-        before = [self._everything(owner) for owner in self.owners]
-        for actor in self.owners:
-            for victim in self.owners:
-                if victim is not actor:
-                    for _, method, rule in self.rules:
-                        for with_token in (False, True):
-                            self._try(actor, victim, rule, method, with_token=with_token)
-        for owner, was in zip(self.owners, before, strict=True):
-            if self._everything(owner) != was:
-                self.faults.append(f"something of {owner.person.username} has changed")
+        known = set(absent_ids())
+        for route, arguments in sorted(self.routes.items()):
+            if arguments <= known:
+                continue
+            self.faults.append(f"tell the matrix what {sorted(arguments - known)} of {route} is")
+            del self.routes[route]
+        for actor, victim in list(permutations(self.owners, 2))[: self.pairs]:
+            actor.settle()
+            victim.settle()
+            for one in self._everything_there_is():
+                self._attack(actor, victim, one)
 
-    def _owner(self, username: str) -> Owner:
-        person = Person(self.app, username)
-        assert person.register().status_code == 201
-        assert person.login().status_code == 200
-        absent = {
-            "name": f"absent-{len(self.rules)}-{_NAMES.index(username)}/db",
-            **dict.fromkeys(("session_id", "key_id", "token_id"), _ABSENT_ID),
-        }
-        owner = Owner(person, f"private-{username}/db", f"value of {username}", absent)
-        body = {"secret": owner.value, "labels": {f"label-of-{owner.name}": username}}
-        assert person.put(f"/secrets/{owner.name}", json=body).status_code == 201
-        made = person.post("/tokens", json={"name": f"ci-{username}", "scopes": ["read", "write"]})
-        assert made.status_code == 201, made.text
-        owner.bearer = str(made.json["token"])  # type: ignore[index]
-        owner.ids = {
-            "name": owner.name,
-            "session_id": _first(person, "sessions"),
-            "key_id": _first(person, "keys"),
-            "token_id": _first(person, "tokens"),
-        }
-        return owner
+    def _everything_there_is(self) -> Iterator[Try]:
+        for route, arguments in sorted(self.routes.items()):
+            for query in ({}, *QUERIES.get(route, ())):
+                for with_token in (False, True):
+                    yield Try(route, arguments, query, with_token)
 
-    def _try(
-        self, actor: Owner, victim: Owner, rule: Rule, method: str, *, with_token: bool
-    ) -> None:
+    def _attack(self, actor: Owner, victim: Owner, one: Try) -> None:
         """With what is the victim's, and with what is nobody's: the answers must not differ."""
-        what = f"{actor.person.username} tries {method} {rule.rule} of {victim.person.username}"
-        cursors = ("", victim.ids["key_id"]) if method == "GET" else ("",)
-        for cursor in cursors:
-            theirs = self._send(actor, rule, method, victim.ids, cursor, with_token=with_token)
-            nobodys = cursor and victim.absent["key_id"]
-            absent = self._send(actor, rule, method, victim.absent, nobodys, with_token=with_token)
-            self.tries += 2
-            shown = f"{theirs.text} {theirs.headers}"
-            for name in victim.ids.values():  # what the actor has sent is no leak
-                shown = shown.replace(quote(name), "").replace(name, "")
-            leaked = {secret for secret in victim.private if secret in shown}
-            if leaked:
-                self.faults.append(f"{what}: the answer shows {sorted(leaked)}")
-            if _seen(theirs, victim.ids) != _seen(absent, victim.absent):
-                self.faults.append(
-                    f"{what}: {theirs.status_code}, absent {absent.status_code}: they differ"
-                )
+        victim.renew_secret()
+        before, absent = victim.everything(), absent_ids()
+        theirs = one.by(actor, victim.ids)
+        changed = _difference(before, victim.everything())
+        if changed:
+            self.faults.append(f"{one}: the victim's {', '.join(changed)} changed")
+            victim.settle()
+        nobodys = one.by(actor, absent)
+        self.tries += 1
+        self._judge(one, theirs, nobodys, victim, one.said(absent))
+        if one.arguments:
+            self._control(victim, one)
 
-    def _send(
-        self,
-        actor: Owner,
-        rule: Rule,
-        method: str,
-        ids: Mapping[str, str],
-        cursor: str,
-        *,
-        with_token: bool,
-    ) -> TestResponse:
-        unknown = set(rule.arguments) - set(ids)
-        if unknown:
-            raise LookupError(f"tell the matrix what {sorted(unknown)} of {rule.rule} may be")
-        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda m: quote(ids[m[1]]), rule.rule)
-        body = _BODIES.get(f"{method} {rule.rule}", {})
-        body = {k: ids["name"] if v == "NAME" else v for k, v in body.items()}
-        assert actor.person.login().status_code == 200  # one other session, to be listed and ended
-        if method in {"POST", "PUT"}:  # what they made of that name before must not count
-            actor.person.delete(f"/secrets/{ids['name']}")
-        options: dict[str, Any] = {} if method == "GET" else {"json": body}
-        if cursor:
-            options["query_string"] = {"cursor": cursor}
-        if with_token:
-            stranger = Person(self.app, "nobody")
-            headers = {"Authorization": f"Bearer {actor.bearer}"}
-            return stranger.request(method, path, headers=headers, **options)
-        session = Person(self.app, actor.person.username)  # of its own: some routes end it
-        assert session.login().status_code == 200
-        answer = session.request(method, path, **options)
-        session.post("/logout")
-        return answer
+    def _judge(
+        self, one: Try, theirs: TestResponse, nobodys: TestResponse, victim: Owner, absent: Ids
+    ) -> None:
+        said = one.said(victim.ids)
+        shown = _without(f"{theirs.text} {theirs.headers}", said)
+        if leaked := sorted(secret for secret in victim.private if secret in shown):
+            self.faults.append(f"{one}: the answer shows {leaked}")
+        if one.route not in TELLS and _seen(theirs, said) != _seen(nobodys, absent):
+            self.faults.append(
+                f"{one}: answered {theirs.status_code}, and {nobodys.status_code} of nobody's"
+            )
+        for status in {theirs.status_code, nobodys.status_code}:
+            if (status in _NOT_TAKEN and not one.query) or status >= 500:
+                self.faults.append(f"{one}: answered {status}: tell the matrix what to send")
+            if status == 401 and one.route not in _WITHOUT_SESSION:
+                self.faults.append(f"{one}: answered 401: the attacker is not logged in")
 
-    def _everything(self, owner: Owner) -> list[object]:
-        """All that an owner can see of what is theirs."""
-        assert owner.person.login().status_code == 200
-        secret = owner.person.get(f"/secrets/{owner.name}").json
-        tokens = owner.person.get("/tokens").json
-        for token in tokens["tokens"]:  # type: ignore[index]
-            token["last_used_at"] = None
-        return [secret, tokens, owner.person.get("/account").json]
+    def _control(self, victim: Owner, one: Try) -> None:
+        """What is refused to others works for the owner: else it was refused for another reason."""
+        if one.with_token:  # which many routes take from nobody
+            return
+        answer = one.send(victim.person.request, victim.ids)
+        if answer.status_code >= 400:
+            self.faults.append(f"{one}: the owner gets {answer.status_code} too")
+        victim.settle()
 
 
-def _first(person: Person, noun: str) -> str:
-    answer = person.get(f"/{noun}")
-    assert answer.status_code == 200, answer.text
-    return str(answer.json[noun][0]["id"])  # type: ignore[index]
+def _difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [what for what in before if before[what] != after[what]]
 
 
-def _seen(answer: TestResponse, ids: Mapping[str, str]) -> str:
-    """An answer without what is new each time, times and ids, or was in the request."""
-    body = answer.json if answer.is_json or "problem" in (answer.content_type or "") else None
-    if isinstance(body, dict):
-        body.pop("request_id", None)
-    text = _MOMENT.sub("", repr(body if body is not None else answer.text))
-    for name in ids.values():
-        text = text.replace(name, "...")
-    return f"{answer.status_code} {_ANY_ID.sub('...', text)}"
+def _without(text: str, ids: Ids) -> str:
+    for value in sorted(ids.values(), key=len, reverse=True):
+        text = text.replace(quote(value), "...").replace(value, "...")
+    return text
+
+
+def _seen(answer: TestResponse, ids: Ids) -> tuple[int, str, list[tuple[str, str]]]:
+    """An answer without what is new each time, and without what the request itself said."""
+    headers = sorted(
+        (name, value if name != "Set-Cookie" else value.partition("=")[0])
+        for name, value in answer.headers.items()
+        if name not in {"X-Request-ID", "Content-Length"}
+    )
+    shown = [(name, _ID.sub("...", _without(value, ids))) for name, value in headers]
+    text = _TOKEN.sub("...", _MOMENT.sub("...", _without(answer.text, ids)))
+    return answer.status_code, _ID.sub("...", text), shown
