@@ -7,12 +7,10 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from routes.context import vault_of
 from tests.conftest import ENGINES
-from tests.support.forgeries import FORGERIES, Forgery, Genuine
+from tests.support.forgeries import FORGERIES, Forgery, Genuine, taken_from
 from tests.support.shared import indistinct, newcomer, refusal, shared_app
 from tests.support.tokens import ACCESS, REFRESH, cookie, header_of, present
-from utils.store import system
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -29,25 +27,13 @@ def app(
 @pytest.fixture(scope="module")
 def live(app: Flask) -> dict[str, Genuine]:
     """Tokens that are alive, so that nothing but the forgery can be the reason to refuse one."""
-    return {name: taken_from(app, name) for name in (ACCESS, REFRESH)}
+    return {name: taken_from(newcomer(app, "alice"), name) for name in (ACCESS, REFRESH)}
 
 
 @pytest.fixture
 def genuine(live: dict[str, Genuine]) -> Genuine:
     """An access token of a live session."""
     return live[ACCESS]
-
-
-def taken_from(app: Flask, name: str) -> Genuine:
-    """A live session's access or refresh token."""
-    alice, vault = newcomer(app, "alice"), vault_of(app)
-    with vault.db.read() as tx:
-        signing = system.current_signing_key(tx, vault.master)
-        keys = system.load_keys(tx, vault.master)
-        row = tx.one("SELECT id FROM system_keys WHERE purpose = 'pepper'")
-    assert keys is not None
-    assert row is not None
-    return Genuine(cookie(alice, name), signing.key, keys[system.PEPPER], str(row[0]))
 
 
 def cookie_of(token: str, name: str = ACCESS) -> str:
@@ -155,7 +141,7 @@ def test_a_configured_key_signs_alone(
     """With JWT_SECRET_KEY set, a token under a key of the database's own counts no more."""
     settings = {"JWT_SECRET_KEY": "configured " * 4}
     with shared_app(request, "sqlite", tmp_path_factory, **settings) as app:
-        own, configured = taken_from(app, ACCESS), "configured " * 4
+        own, configured = taken_from(newcomer(app, "alice"), ACCESS), "configured " * 4
         assert header_of(own.token)["kid"] == "configured"
         assert present(app, "GET", "/account", cookie_of(own.token)).status_code == 200
         real = Genuine(own.token, configured.encode(), own.pepper, own.peppers_number)

@@ -13,13 +13,12 @@ from app import create_app
 from config import Settings
 from routes.context import vault_of
 from tests.support.api_tokens import Machine, machine, made
-from tests.support.forgeries import FORGERIES, Genuine
+from tests.support.forgeries import FORGERIES, Genuine, taken_from
 from tests.support.people import PASSWORD, Person
 from tests.support.postgres import start_postgres
 from tests.support.shared import newcomer
 from tests.support.tokens import ACCESS, REFRESH, cookie, present
 from tests.torture.framework import Attempt, Figure, log_to, none
-from utils.store import system
 from utils.tokens import TokenText, parse_token
 
 _NEW = "another password altogether"
@@ -156,7 +155,5 @@ _REPLAYS: dict[str, Attack] = {
 
 def _genuine(app: Flask, name: str) -> tuple[Person, Genuine]:
     """Somebody new, and their access or refresh token."""
-    someone, vault = newcomer(app, "somebody"), vault_of(app)
-    with vault.db.read() as tx:
-        signing = system.current_signing_key(tx, vault.master)
-    return someone, Genuine(cookie(someone, name), signing.key, b"x" * 44, "999")
+    someone = newcomer(app, "somebody")
+    return someone, taken_from(someone, name)

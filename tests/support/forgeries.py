@@ -14,7 +14,10 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.support.tokens import b64, claims_of, header_of, sign, unb64
+from routes.context import vault_of
+from tests.support.people import Person
+from tests.support.tokens import b64, claims_of, cookie, header_of, sign, unb64
+from utils.store import system
 
 REQUIRED = ("exp", "iat", "nbf", "jti", "type", "sub", "iss", "aud", "sid", "csrf")
 MISSING = object()
@@ -41,6 +44,18 @@ class Genuine:
         """The token with other bytes where JSON belongs, signed with the real key."""
         parts = self.token.split(".")
         return sign(header or unb64(parts[0]), claims or unb64(parts[1]), self.key)
+
+
+def taken_from(person: Person, name: str) -> Genuine:
+    """The token that *person* has in the cookie *name*, and the keys that only the service has."""
+    vault = vault_of(person.client.application)
+    with vault.db.read() as tx:
+        signing = system.current_signing_key(tx, vault.master)
+        keys = system.load_keys(tx, vault.master)
+        row = tx.one("SELECT id FROM system_keys WHERE purpose = 'pepper'")
+    assert keys is not None
+    assert row is not None
+    return Genuine(cookie(person, name), signing.key, keys[system.PEPPER], str(row[0]))
 
 
 Forgery = Callable[[Genuine], str]
