@@ -177,7 +177,8 @@ class Settings(BaseModel):
     # --- secrets ---------------------------------------------------------------------------
 
     DELETED_RETENTION: Duration = Field(
-        default=timedelta(days=30), description="How long a deleted secret can be restored."
+        default=timedelta(days=30),
+        description="From delete to `purge_at`, which answers tell; nothing is purged yet.",
     )
 
     KEY_MAX_AGE: Duration = Field(

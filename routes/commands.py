@@ -134,7 +134,11 @@ def _asked(name: Username) -> str:
     if sys.stdin.isatty():
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     else:
-        password = sys.stdin.readline().rstrip("\r\n")
+        try:
+            password = sys.stdin.readline().rstrip("\r\n")
+            password.encode()
+        except UnicodeError as error:  # its text quotes the password
+            raise click.ClickException("The password must be text in UTF-8.") from error
     try:
         requests.Register(username=name, password=password)
     except ValidationError as error:

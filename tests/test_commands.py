@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -316,3 +317,25 @@ def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     assert (status, out) == (1, "")
     assert errors.startswith("Not started: The database cannot be opened.")
     assert errors.count("\n") == 1
+
+
+def test_a_password_that_is_no_text_is_refused_in_one_line(tmp_path: Path) -> None:
+    """In any locale, and without the library's sentence, which quotes it."""
+    for locale in ("C", "C.UTF-8"):
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "users", "create", "carol", "--ask-password"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "LC_ALL": locale,
+                "SECRETS_INSTANCE_DIR": str(tmp_path / "instance"),
+                "SECRETS_BCRYPT_COST": "4",
+            },
+            input=b"\xff\xfe canary canary\n",
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == b"Error: The password must be text in UTF-8."
+        assert b"canary" not in done.stderr

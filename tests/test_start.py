@@ -281,3 +281,15 @@ def test_a_copied_database_does_not_start_elsewhere(used: Vault, tmp_path: Path)
     elsewhere.mkdir()
     shutil.copy(tmp_path / "secrets.db", elsewhere / "secrets.db")
     assert used.master.current in refusal(elsewhere)
+
+
+def test_an_empty_database_beside_a_used_master_key_is_pointed_out(
+    used: Vault, settings: Settings, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lost file, or a mistyped path: its backup could replace the last good copy."""
+    elsewhere = settings.INSTANCE_DIR / "elsewhere.db"
+    for url, told in ((settings.DATABASE_URL, False), (f"sqlite:///{elsewhere}", True)):
+        caplog.clear()
+        opened = open_vault(settings.model_copy(update={"DATABASE_URL": url}), now)
+        opened.db.close()
+        assert ("elsewhere.db" in caplog.text) == told

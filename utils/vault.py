@@ -89,7 +89,20 @@ def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]
     """The database with its schema up to date, and master keys that open all that is in it."""
     if not settings.MASTER_KEYS or not settings.DATABASE_URL:
         make_private_folder(settings.INSTANCE_DIR)
-    return _open(settings, lambda db: migrate(db, now), may_create=True)
+    path = sqlite_path(settings.database_url)
+    lost = path is not None and not path.exists() and _has_master_key(settings)
+    opened = _open(settings, lambda db: migrate(db, now), may_create=True)
+    if lost:
+        logger.warning(
+            "There was no database at %s, so this one is new and empty, though the master key is "
+            "not new. If you expected data, stop: the path is wrong, or the file must be restored.",
+            path,
+        )
+    return opened
+
+
+def _has_master_key(settings: Settings) -> bool:
+    return bool(settings.MASTER_KEYS) or (settings.INSTANCE_DIR / "master.key").exists()
 
 
 def _open(
