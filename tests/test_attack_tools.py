@@ -13,7 +13,7 @@ from models.errors import NotFound as Absent
 from models.times import utcnow
 from routes import guard
 from routes.context import current_vault
-from tests.attack.login_timing import Class, auc
+from tests.attack.login_timing import Class, auc, tolerance
 from tests.attack.trespass import Matrix
 
 on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -101,8 +101,13 @@ def unlisted(thing: str) -> dict[str, Any]:
         ("/mute/<secret_name:name>", "DELETE", mute, "the victim's secret, keys, by token changed"),
         ("/mute/<session_id>", "POST", ends_sessions, "the victim's secret, account, "),
         ("/closed/<secret_name:name>", "GET", refuses_all, "the owner gets 404 too"),
-        ("/sealed/<secret_name:name>", "POST", wants_a_body, "tell the matrix what to send"),
-        ("/broken/<secret_name:name>", "GET", crashes, "answered 500"),
+        (
+            "/sealed/<secret_name:name>",
+            "POST",
+            wants_a_body,
+            "answered 422: tell the matrix what to send",
+        ),
+        ("/broken/<secret_name:name>", "GET", crashes, "answered 500, a bug"),
         ("/things/<thing>", "GET", unlisted, "tell the matrix what ['thing'] of GET /things"),
     ],
 )
@@ -143,3 +148,9 @@ def test_the_classifier_is_as_good_as_it_can_be(
 ) -> None:
     """The share of pairs that it tells apart; of equals, half."""
     assert auc(Class("a", seconds=one), Class("b", seconds=other)) == expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1000, 0.04), (100, 0.18), (20, 0.42)])
+def test_a_short_run_allows_for_chance_and_no_more(count: int, expected: float) -> None:
+    """A full run keeps to its goal; a short one still tells work that is missing, an AUC of 1."""
+    assert tolerance(count) == expected

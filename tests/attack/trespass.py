@@ -199,8 +199,10 @@ class Matrix:
                 f"{one}: answered {theirs.status_code}, and {nobodys.status_code} of nobody's"
             )
         for status in {theirs.status_code, nobodys.status_code}:
-            if (status in _NOT_TAKEN and not one.query) or status >= 500:
+            if status in _NOT_TAKEN and not one.query:
                 self.faults.append(f"{one}: answered {status}: tell the matrix what to send")
+            if status >= 500:
+                self.faults.append(f"{one}: answered {status}, a bug")
             if status == 401 and one.route not in _WITHOUT_SESSION:
                 self.faults.append(f"{one}: answered 401: the attacker is not logged in")
 
