@@ -16,6 +16,7 @@ ROWS: dict[str, Row] = {
     "login-timing": login_timing.row,
     "login-flood": login_flood.row,
     "guessing": guessing.row,
+    "guessing-patiently": guessing.patient_row,
     "token-attacks": forged_tokens.row,
     "refresh-races": refresh_races.row,
     "idor-matrix": trespass.row,

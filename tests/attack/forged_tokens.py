@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
@@ -11,18 +12,24 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from config import Settings
+from models.names import parse_username
+from models.rows import PasswordHash, Username
+from models.times import utcnow
 from routes.context import vault_of
 from tests.support.api_tokens import Machine, machine, made
 from tests.support.forgeries import FORGERIES, Genuine, taken_from
 from tests.support.people import PASSWORD, Person
 from tests.support.postgres import start_postgres
 from tests.support.shared import newcomer
-from tests.support.tokens import ACCESS, REFRESH, cookie, present
+from tests.support.tokens import ACCESS, REFRESH, claims_of, cookie, present
 from tests.torture.framework import Attempt, Figure, log_to, none
+from utils.db import Tx
+from utils.store import accounts
 from utils.tokens import TokenText, parse_token
 
 _NEW = "another password altogether"
 Attack = Callable[[Flask], TestResponse]
+Action = Callable[[Person], TestResponse | None]
 
 
 def row(attempt: Attempt) -> Sequence[Figure]:
@@ -66,9 +73,35 @@ def _attacks(app: Flask) -> Iterator[tuple[str, TestResponse]]:
         yield f"{name} as the other", present(app, method, path, f"{swapped}={genuine.token}")
         both = f"{name}={genuine.token}; {name}=planted"
         yield f"{name} twice", present(app, method, path, both)
+    yield from _misplaced(app)
     for what, replay in _REPLAYS.items():
         yield f"replay after {what}", replay(app)
     yield from _on_api_tokens(app)
+
+
+def _misplaced(app: Flask) -> Iterator[tuple[str, TestResponse]]:
+    """A live session's token where it does not count, or with something of another's live one."""
+    _, mine = _genuine(app, ACCESS)
+    _, theirs = _genuine(app, ACCESS)
+    other = claims_of(theirs.token)
+    for claim in ("sub", "sid"):
+        forged = mine.with_claims(**{claim: other[claim]})
+        yield f"{claim} of another", present(app, "GET", "/account", f"{ACCESS}={forged}")
+    parts = [one.token.split(".") for one in (mine, theirs)]
+    for place, what in enumerate(("header and claims", "claims", "signature")):
+        mixed = ".".join(parts[0][:place] + parts[1][place:])
+        if mixed not in {mine.token, theirs.token}:
+            answer = present(app, "GET", "/account", f"{ACCESS}={mixed}")
+            yield f"{what} of another", answer
+    for name in ("access_token_cookie", "__Secure-access_token", ACCESS.lower()):
+        yield f"as {name}", present(app, "GET", "/account", f"{name}={mine.token}")
+    for header, value in {
+        "Authorization": f"Bearer {mine.token}",
+        "Proxy-Authorization": f"Bearer {mine.token}",
+        "X-Access-Token": mine.token,
+    }.items():
+        yield f"in {header}", present(app, "GET", "/account", "", headers={header: value})
+    yield "in the URL", present(app, "GET", f"/account?jwt={mine.token}", "")
 
 
 def _on_api_tokens(app: Flask) -> Iterator[tuple[str, TestResponse]]:
@@ -111,13 +144,13 @@ def _on_api_tokens(app: Flask) -> Iterator[tuple[str, TestResponse]]:
     yield "API token, account deleted", Machine(app, whole).get("/secrets/app/db")
 
 
-def _after(action: Callable[[Person], TestResponse], name: str = ACCESS) -> Attack:
+def _after(action: Action, name: str = ACCESS) -> Attack:
     """A token that was copied before its owner did something that ends it."""
 
     def attack(app: Flask) -> TestResponse:
         someone, genuine = _genuine(app, name)
         done = action(someone)
-        assert done.status_code < 300, done.text
+        assert done is None or done.status_code < 300, done.text
         path = ("GET", "/account") if name == ACCESS else ("POST", "/refresh")
         return present(app, *path, f"{name}={genuine.token}")
 
@@ -135,9 +168,56 @@ def _from_elsewhere(action: Callable[[Person], TestResponse]) -> Callable[[Perso
     return act
 
 
+def _by_the_operator(act: Callable[[Tx, Username], object]) -> Callable[[Person], None]:
+    """What ``flask users`` does."""
+
+    def done(someone: Person) -> None:
+        username = parse_username(someone.username)
+        assert username is not None
+        with vault_of(someone.client.application).db.write() as tx:
+            act(tx, username)
+
+    return done
+
+
+def _grow_old(column: str) -> Callable[[Person], None]:
+    """Its sessions have ended by the clock, and their rows are still there."""
+    # A column's name, in a test.
+    query = (
+        f"UPDATE sessions SET {column} = 1 "  # noqa: S608
+        "WHERE user_id IN (SELECT id FROM users WHERE username = ?)"
+    )
+
+    def done(someone: Person) -> None:
+        with vault_of(someone.client.application).db.write() as tx:
+            tx.run(query, someone.username)
+
+    return done
+
+
 def _change_password(someone: Person) -> TestResponse:
     body = {"current_password": PASSWORD, "new_password": _NEW}
     return someone.put("/account/password", json=body)
+
+
+def _end_the_oldest(someone: Person) -> TestResponse:
+    listed = someone.get("/sessions").json
+    assert listed is not None
+    return someone.delete(f"/sessions/{listed['sessions'][-1]['id']}")
+
+
+_disable = _by_the_operator(lambda tx, name: accounts.disable(tx, name, utcnow()))
+_enable = _by_the_operator(accounts.enable)
+_reset = _by_the_operator(
+    lambda tx, name: accounts.reset_password(
+        tx, name, PasswordHash("$2b$04$" + "." * 53), utcnow() + timedelta(days=1), utcnow()
+    )
+)
+
+
+def _disable_and_enable(someone: Person) -> None:
+    _disable(someone)
+    _enable(someone)
 
 
 _REPLAYS: dict[str, Attack] = {
@@ -147,6 +227,16 @@ _REPLAYS: dict[str, Attack] = {
     "a password change": _after(_from_elsewhere(_change_password)),
     "a password change, of the refresh token": _after(_from_elsewhere(_change_password), REFRESH),
     "the end of all other sessions": _after(_from_elsewhere(lambda one: one.delete("/sessions"))),
+    "another login in its place": _after(lambda one: one.login()),
+    "the end of this one session": _after(_from_elsewhere(_end_the_oldest)),
+    "disabling the account": _after(_disable),
+    "disabling the account, of the refresh token": _after(_disable, REFRESH),
+    "disabling and enabling it": _after(_disable_and_enable),
+    "a reset of the password": _after(_reset),
+    "a reset of the password, of the refresh token": _after(_reset, REFRESH),
+    "the end of its idle time": _after(_grow_old("idle_expires_at")),
+    "the end of its idle time, of the refresh token": _after(_grow_old("idle_expires_at"), REFRESH),
+    "the end of its lifetime": _after(_grow_old("expires_at"), REFRESH),
     "deletion of the account": _after(
         lambda one: one.delete("/account", json={"password": PASSWORD})
     ),

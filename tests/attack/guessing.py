@@ -18,6 +18,8 @@ _WORKERS, _THREADS = 4, 8
 _WINDOW_SECONDS = 15 * 60
 _OWNER_EVERY = 100  # guesses
 _HOME, _ATTACKER, _NEW = "192.0.2.1", "198.51.100.1", "198.51.100.2"
+_SHORT_WINDOW, _FEWEST_PATIENT = 120, 60
+_MARGIN = 5  # seconds: a request takes less
 _TRUSTING = {"SECRETS_TRUSTED_PROXIES": "127.0.0.1"}
 
 
@@ -77,3 +79,39 @@ def _from_many_sources(servers: list[Server]) -> Counter[str]:
         kind(Client(servers, f"203.0.113.{number}").login("owner", f"guess {number}"))
         for number in range(120)
     )
+
+
+def patient_row(attempt: Attempt) -> Sequence[Figure]:
+    """1,000 guesses spread over a whole window: at most 20 are looked at.
+
+    The window is 2 minutes here: by the clock that counts, it is one like that of 15 minutes. The
+    right password is sent where the last refusal says that it can't be looked at yet.
+    """
+    guesses = max(_FEWEST_PATIENT, attempt.scaled(_GUESSES))
+    limits = {"SECRETS_LOGIN_WINDOW": f"{_SHORT_WINDOW}s"}
+    answers, right, empty_until = Counter[str](), 0, 0.0
+    with workers(attempt.folder, _WORKERS, **_TRUSTING, **limits) as servers:
+        attacker, owner = Client(servers, _ATTACKER), Client(servers, _HOME)
+        owner.register("owner")
+        assert owner.login("owner").ok
+        began = time.monotonic()
+        for number in range(guesses):
+            time.sleep(max(0.0, began + number * _SHORT_WINDOW / _GUESSES - time.monotonic()))
+            surely_empty = empty_until - time.monotonic() > _MARGIN and number % 7 == 0
+            password = PASSWORD if surely_empty else f"guess number {number}"
+            answer = attacker.login("owner", password)
+            answers[kind(answer)] += 1
+            right += surely_empty
+            if "Retry-After" in answer.headers:  # in whole seconds, rounded up
+                empty_until = time.monotonic() + int(answer.headers["Retry-After"]) - 1
+        windows = max(1.0, (time.monotonic() - began) / _SHORT_WINDOW)  # more on a slow machine
+        welcome = owner.login("owner").ok
+    attempt.say(str(dict(answers)))
+    return [
+        Figure(answers.total(), "guesses", at_least=guesses),
+        Figure(windows, "windows"),
+        Figure(answers["wrong-credentials"], "looked at", at_least=1, at_most=round(20 * windows)),
+        Figure(right, "with the right password", at_least=1),
+        Figure(answers["200"], "got in", at_most=0),
+        Figure(welcome, "login of the owner", at_least=1),
+    ]

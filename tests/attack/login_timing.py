@@ -51,7 +51,7 @@ _PAIRS = {
 def row(attempt: Attempt) -> Sequence[Figure]:
     """1,000 refused logins of each kind: their time does not tell who exists (AUC 0.46-0.54).
 
-    The limits on guessing are off, and bcrypt's cost is 9: a smaller cost hides less.
+    The limits on guessing are raised, and bcrypt's cost is 9: a smaller cost hides less.
     """
     pairs = {name: (Class(*_what(a)), Class(*_what(b))) for name, (a, b) in _PAIRS.items()}
     classes = [one for pair in pairs.values() for one in pair]

@@ -73,9 +73,12 @@ def _race(servers: list[Server]) -> Counter[str]:
 
 
 def _lives(url: str, answer: requests.Response) -> bool:
-    """Whether the access token that came with this answer still opens anything."""
-    token = answer.cookies.get(_ACCESS)
-    if not token:
-        return False
-    headers = {"Cookie": f"{_ACCESS}={token}"}
-    return requests.get(url + "/account", headers=headers, timeout=60).status_code != 401
+    """Whether a token that came with this answer still opens anything: the winner's refresh token
+    too, or the session would come back."""
+    opened = []
+    for name, method, path in ((_ACCESS, "GET", "/account"), (_REFRESH, "POST", "/refresh")):
+        if token := answer.cookies.get(name):
+            headers = {"Cookie": f"{name}={token}"}
+            tried = requests.request(method, url + path, headers=headers, timeout=60)
+            opened.append(tried.status_code != 401)
+    return any(opened)

@@ -46,6 +46,7 @@ QUERIES: dict[str, list[dict[str, str]]] = {
         {"label": "whose:label-{username}"},
         {"deleted": "true"},
     ],
+    "GET /secrets/<secret_name:name>": [{"version": "1"}],
     "GET /keys": [{"cursor": "{key_id}"}],
     "GET /sessions": [{"cursor": "1.{session_id}"}],
     "GET /tokens": [{"cursor": "1.{token_id}"}],
