@@ -67,7 +67,7 @@ def change_password(call: Call[ChangePassword, requests.NoQuery]) -> Response:
             ended = accounts.change_password(tx, credentials, chosen, session.id, call.now)
             if ended is None:
                 raise _wrong()
-            attempt.give_back_in(tx)
+            attempt.succeeded(tx, session.account)
     return answer(responses.SessionsEnded(sessions_ended=ended))
 
 

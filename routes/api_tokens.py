@@ -13,7 +13,7 @@ from models.token_requests import ListTokens, NewToken
 from routes import guard
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
-from utils.store import api_tokens
+from utils.store import api_tokens, sessions
 from utils.tokens import new_token
 
 bp = Blueprint("api_tokens", __name__)
@@ -29,6 +29,9 @@ def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
         made = api_tokens.create(
             tx, vault.token_key, token, call.session.account, wanted.name, powers, call.now
         )
+        # Under the lock of the account's row, which whatever ends sessions takes too: a session
+        # that has ended must not leave something behind that lasts.
+        sessions.require_live(tx, call.session, call.now)
     shown = responses.NewToken.showing(made, token.written())
     return answer(shown, 201, {"Location": f"/tokens/{made.id}"})
 

@@ -54,12 +54,13 @@ def one_attempt(username: str, now: datetime) -> Iterator[Attempt]:
     """
     vault = current_vault()
     guess = vault.throttle.guess(username, request.remote_addr)
-    with vault.db.write() as tx:
-        attempt = Attempt(guess, attempts.reserve(tx, guess, now), now)
-    try:
-        yield attempt
-    except (TryLater, MissingMasterKey) as error:
-        attempt.give_back(wait=not isinstance(error, _DATABASE))
-        raise
-    if not attempt.settled:
-        attempt.give_back()
+    with vault.hasher.admitted():  # first: a flood that it turns away must not write anything
+        with vault.db.write() as tx:
+            attempt = Attempt(guess, attempts.reserve(tx, guess, now), now)
+        try:
+            yield attempt
+        except (TryLater, MissingMasterKey) as error:
+            attempt.give_back(wait=not isinstance(error, _DATABASE))
+            raise
+        if not attempt.settled:
+            attempt.give_back()

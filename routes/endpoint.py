@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from flask import Response, request
@@ -30,6 +30,7 @@ Query = TypeVar("Query", bound=requests.Query)
 Path = ParamSpec("Path")
 
 JSON = "application/json"
+_SOON = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +95,17 @@ def endpoint(
     ) -> Callable[Path, Response]:
         @functools.wraps(view)
         def handle(*args: Path.args, **kwargs: Path.kwargs) -> Response:
-            now = utcnow()
-            caller = access(now)
+            began = utcnow()
+            caller = access(began)
             if isinstance(caller, ApiToken) and "name" in kwargs:
                 caller.powers.require_name(str(kwargs["name"]))
-            accepts = _negotiate(produces)
-            call = Call(
-                query=parse_query(query),
-                body=parse_body(body),
-                now=now,
-                accepts=accepts,
-                caller=caller,
-            )
-            return view(call, *args, **kwargs)
+            accepts, asked, sent = _negotiate(produces), parse_query(query), parse_body(body)
+            # A body comes as slowly as its sender likes. What counts is when it was all there: who
+            # had begun to send before could else do what they no longer may, in a time gone by.
+            now = utcnow()
+            if now - began > _SOON:
+                caller = access(now)
+            return view(Call(sent, asked, now, accepts, caller), *args, **kwargs)
 
         handle.access = access  # type: ignore[attr-defined]
         handle.plain_http = plain_http  # type: ignore[attr-defined]

@@ -47,8 +47,14 @@ def database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) ->
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
-    """Settings of a fresh installation; hashing is cheap, as most tests are not about it."""
-    return Settings(INSTANCE_DIR=tmp_path / "instance", DATABASE_URL=database_url, BCRYPT_COST=4)
+    """Settings of a fresh installation; hashing is cheap, as most tests are not about it, and more
+    may wait for it, as some let many log in at once."""
+    return Settings(
+        INSTANCE_DIR=tmp_path / "instance",
+        DATABASE_URL=database_url,
+        BCRYPT_COST=4,
+        HASHING_QUEUE=100,
+    )
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ class PasswordHasher:
         self._cost = cost
         self._slots = threading.BoundedSemaphore(slots)
         self._admitted = threading.BoundedSemaphore(slots + queue)
+        self._mine = threading.local()
         self._wait_seconds = wait_seconds
         self._nobody = _unmatchable_hash(cost)
 
@@ -96,8 +97,22 @@ class PasswordHasher:
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
-        with _held(self._admitted, 0), _held(self._slots, self._wait_seconds):
+        with self.admitted(), _held(self._slots, self._wait_seconds):
             yield
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Have a place among those who hash or wait to, for what is to be done before that. What is
+        hashed inside has it already. Raises HashingSaturated, at once."""
+        if getattr(self._mine, "admitted", False):
+            yield
+            return
+        with _held(self._admitted, 0):
+            self._mine.admitted = True
+            try:
+                yield
+            finally:
+                self._mine.admitted = False
 
 
 @contextmanager

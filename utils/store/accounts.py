@@ -112,9 +112,9 @@ def upgrade_hash(tx: Tx, credentials: Credentials, upgraded: PasswordHash) -> bo
 def change_password(
     tx: Tx, credentials: Credentials, chosen: PasswordHash, kept: SessionId, now: datetime
 ) -> int | None:
-    """Put the owner's new password in place of the verified one, and end every session but *kept*;
-    how many those were. None if the verified password is no longer the account's: of two
-    changes at once one wins.
+    """Put the owner's new password in place of the verified one, end every session but *kept*, and
+    forget from where the account was used; how many sessions ended. None if the verified password
+    is no longer the account's: of two changes at once one wins.
     """
     changed = tx.run(
         "UPDATE users SET password_hash = ?, one_time_expires_at = NULL "
@@ -123,7 +123,10 @@ def change_password(
         credentials.account.id,
         credentials.password_hash,
     )
-    return sessions.end_others(tx, credentials.account.id, kept, now) if changed else None
+    if changed == 0:
+        return None
+    tx.run("DELETE FROM known_sources WHERE user_id = ?", credentials.account.id)
+    return sessions.end_others(tx, credentials.account.id, kept, now)
 
 
 def delete(tx: Tx, credentials: Credentials, now: datetime) -> bool:
@@ -211,6 +214,7 @@ def reset_password(
     )
     if row is None:
         raise _nobody(username)
+    tx.run("DELETE FROM known_sources WHERE user_id = ?", row[0])
     return sessions.end_others(tx, UserId(row[0]), None, now)
 
 

@@ -275,6 +275,8 @@ def list_page(
             text,
             query.limit + 1 - len(rows),  # one more than asked tells whether there is a next page
         )
+        if len(rows) > query.limit:
+            break
     page = [_info(row) for row in rows[: query.limit]]
     return page, page[-1].name if len(rows) > query.limit else None
 

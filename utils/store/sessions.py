@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from models.errors import NotAuthenticated
 from models.rows import Account, Client, Session, SessionId, UserId, Username
 from models.times import from_microseconds, to_microseconds
 from utils.db import Row, Tx
@@ -68,6 +69,12 @@ def find_session(tx: Tx, session_id: str, account: UserId, now: datetime) -> Ses
     moment = to_microseconds(now)
     row = tx.one(_FIND, session_id, account, moment, moment)
     return _session(row) if row is not None else None
+
+
+def require_live(tx: Tx, session: Session, now: datetime) -> None:
+    """Raises NotAuthenticated if the session has ended since its request began."""
+    if find_session(tx, session.id, session.account.id, now) is None:
+        raise NotAuthenticated("The session has ended. Log in with POST /login.")
 
 
 def list_page(
