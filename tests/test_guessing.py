@@ -32,6 +32,7 @@ from tests.support.guesses import (
 )
 from tests.support.people import PASSWORD, Person, problem
 from tests.support.race import at_once
+from utils.vault import Vault
 
 
 @pytest.fixture
@@ -223,3 +224,17 @@ def test_a_right_password_does_not_forgive_wrong_ones(app: Flask, ada: Person) -
         if verdict(login(app, "mallory", PASSWORD)) != TOO_MANY:
             found[verdict(login(app, f"victim-{number}"))] += 1
     assert found == {"wrong-credentials": SOURCE}
+
+
+def test_a_login_that_hashing_turns_away_writes_nothing(
+    app: Flask, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of them would otherwise keep the one write lock busy, and every writer waiting."""
+
+    def refuse(**_: object) -> None:
+        raise AssertionError("a write transaction was begun")
+
+    while vault.hasher._admitted.acquire(timeout=0):
+        pass
+    monkeypatch.setattr(vault.db, "write", refuse)
+    assert verdict(login(app, "carol")) == "hashing-saturated"

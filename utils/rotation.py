@@ -171,8 +171,8 @@ class Rotator:
     def _move(self, batch: Sequence[_Openable]) -> bool:
         """Encrypt outside the lock, exchange inside it; whether there was anything to exchange.
 
-        The lock is held for a tenth of the time; the encryption of the next batch is the pause
-        in which waiting writers get their turn.
+        The lock is held for a quarter of the time where keys are many, and less where they are few;
+        the encryption of the next batch is the pause in which waiting writers get their turn.
         """
         ready = []
         for stale, key, current in batch:

@@ -26,7 +26,7 @@ _EXPECTED = {"wrong-credentials", "hashing-saturated"}
 def row(attempt: Attempt) -> Sequence[Figure]:
     """20 clients log in for 10 s, at bcrypt's real cost: everybody else is still answered soon.
 
-    The limits on guessing are raised: they would end the flood.
+    The limits on guessing are raised, so that hashing alone decides who is refused.
     """
     certificate = make_certificate(attempt.folder)
     environ = {**UNLIMITED, "SECRETS_BCRYPT_COST": "12"}
