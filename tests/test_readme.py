@@ -27,7 +27,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import docs
-from tests.support.server import ROOT, free_port
+from tests.support.ports import free_port
+from tests.support.server import ROOT
 from tests.support.terminal import Terminal, wait_until
 
 README = docs.read("README.md")

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.server import ROOT, Server, free_port
+from tests.support.ports import free_port
+from tests.support.server import ROOT, Server
 
 SCRIPT = ROOT / "tests" / "test.py"
 

@@ -17,7 +17,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+
+from tests.support.ports import free_port
 
 # Seconds. A start takes about one, but may share two cores with many other tests.
 _START_TIMEOUT = 60
@@ -165,7 +166,7 @@ def start_postgres(directory: Path | None = None) -> PostgresServer:
     password = secrets.token_urlsafe()
     server = PostgresServer(
         directory=directory,
-        url=f"postgresql://secrets:{password}@127.0.0.1:{_free_port()}/postgres",
+        url=f"postgresql://secrets:{password}@127.0.0.1:{free_port()}/postgres",
         _programs=programs,
         _account=account,
         _remove=own,
@@ -230,22 +231,6 @@ def _initdb(programs: Path, directory: Path, password: str, account: _Account) -
     password_file.unlink()
     if answer.returncode != 0:
         raise PostgresFailed(answer.stderr)
-
-
-def _free_port() -> int:
-    """Find a port that stays ours while the server is down between a kill and a restart.
-
-    Hence below the range that systems hand out to outgoing connections (from 32768 on Linux, from
-    49152 on macOS): asking for port 0 would give one inside it.
-    """
-    while True:
-        port = 15_000 + secrets.randbelow(17_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
 
 
 @dataclass
