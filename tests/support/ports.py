@@ -8,11 +8,12 @@ import random
 import socket
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 # Below the range that systems hand out to outgoing connections (from 32768 on Linux, 49152 on
 # macOS): port 0 would give one inside it, which somebody else may have before our server has.
 _PORTS = range(15_000, 32_000)
-_held = []  # open lock files: the system frees them with this process
+_held: list[BinaryIO] = []  # open lock files: the system frees them with this process
 
 
 def free_port() -> int:
