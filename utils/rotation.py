@@ -50,10 +50,13 @@ _PAUSE_SECONDS = 0.002  # between batches that hold the lock all the time: write
 _FEW_KEYS = 64  # up to here sweeping key by key beats reading the table from end to end
 _REMEMBERED_KEYS = 100_000  # unwrapped keys kept during a sweep: about 55 MB
 _LONGEST_PAUSE_SECONDS = 0.1
+_SORTED_BYTES = 16_000_000  # of ciphertext are sorted by key together: 45,000 values of 100 bytes
 
 Progress = Callable[[int], None]
 _Reason = NewType("_Reason", str)  # why there is no key
 _Openable = tuple[StaleCiphertext, UserKey | _Reason, UserKey | _Reason]
+_Found = tuple[list[StaleCiphertext], int | None]  # and where the next stretch begins, if any does
+_Stretch = Callable[[Tx, int], _Found]
 
 
 class Rotator:
@@ -133,40 +136,47 @@ class Rotator:
         return self._sweep_table(newest, progress)
 
     def _sweep_key(self, key_id: KeyId, progress: Progress) -> bool:
-        def stretch(tx: Tx, after: int) -> tuple[list[StaleCiphertext], int | None]:
+        def stretch(tx: Tx, after: int) -> _Found:
             found = ciphertexts.stale_of_key(tx, key_id, after, self._batch_size)
             return found, found[-1].id if found else None
 
         return self._sweep(stretch, progress)
 
     def _sweep_table(self, newest: KeyId, progress: Progress) -> bool:
-        def stretch(tx: Tx, after: int) -> tuple[list[StaleCiphertext], int | None]:
+        def stretch(tx: Tx, after: int) -> _Found:
             last = ciphertexts.end_of_stretch(tx, after, self._batch_size)
             found = [] if last is None else ciphertexts.stale_between(tx, newest, after, last)
             return found, last
 
         return self._sweep(stretch, progress)
 
-    def _sweep(
-        self,
-        stretch: Callable[[Tx, int], tuple[list[StaleCiphertext], int | None]],
-        progress: Progress,
-    ) -> bool:
-        """Move what each *stretch* of the table holds, gathered into batches; *stretch* also says
-        where the next one begins, or None."""
+    def _sweep(self, stretch: _Stretch, progress: Progress) -> bool:
+        """Move what the table holds, stretch by stretch; whether there was anything to move."""
+        moving = False
+        for batch in self._batches(stretch):
+            moving |= self._move(batch)
+            progress(len(batch))
+        return moving
+
+    def _batches(self, stretch: _Stretch) -> Iterator[list[_Openable]]:
+        """What each *stretch* of the table holds, gathered and sorted by key.
+
+        Each move leaves one place of the index by key and enters another. Neighbours in the table
+        have different keys: unsorted, each batch would write that index all over.
+        """
         after: int | None = 0
-        moving, batch = False, list[_Openable]()
+        gathered, size = list[_Openable](), 0
         while after is not None:
             with self._db.read() as tx:
                 found, after = stretch(tx, after)
                 # In the transaction that read it: there, all of its keys still exist.
-                openable = [(stale, *self._keys(tx, stale)) for stale in found]
-            if batch and (after is None or len(batch) + len(found) > self._batch_size):
-                moving |= self._move(batch)
-                progress(len(batch))
-                batch = []
-            batch += openable
-        return moving
+                gathered += [(stale, *self._keys(tx, stale)) for stale in found]
+            size += sum(len(stale.ciphertext) for stale in found)
+            if after is None or size >= _SORTED_BYTES:
+                gathered.sort(key=_by_key)
+                for start in range(0, len(gathered), self._batch_size):
+                    yield gathered[start : start + self._batch_size]
+                gathered, size = [], 0
 
     def _move(self, batch: Sequence[_Openable]) -> bool:
         """Encrypt outside the lock, exchange inside it; whether there was anything to exchange.
@@ -248,6 +258,10 @@ class Rotator:
         except IntegrityViolation:
             return False
         return True
+
+
+def _by_key(openable: _Openable) -> tuple[KeyId, int]:
+    return openable[0].key_id, openable[0].id
 
 
 def _usable(key: UserKey | _Reason) -> UserKey:
