@@ -27,16 +27,22 @@ from routes import (
 )
 from utils.vault import open_vault
 
+# <name>:verb, of one secret.
+VERBS = ("versions", "rollback", "undelete", "destroy", "move", "share", "unshare", "shares")
+
 
 class SecretNameConverter(BaseConverter):
     """A secret's name in a URL: the whole rest of the path, slashes included.
 
     Which names can exist is not decided here: an impossible one is 404 to read and 422 to
     create, and a route that does not match could only answer 404.
+
+    A verb is no part of a name: without that, a wrong method on ``<name>:rollback`` would fall
+    through to a secret of that name, and answer 404 or 422 instead of 405.
     """
 
     part_isolating = False
-    regex = r"(?s:.+)"
+    regex = r"(?s:.+)" + "".join(f"(?<!:{verb})" for verb in VERBS)
 
 
 def create_app(settings: config.Settings | None = None) -> Flask:

@@ -60,10 +60,28 @@ def statements(call: ast.Call, helpers: dict[str, int]) -> Iterator[ast.expr | N
         yield call.args[position] if position < len(call.args) else None
 
 
+def imported(path: Path) -> Constants:
+    """Constants of another module of ours that this one imports by name."""
+    found: Constants = {}
+    for node in tree(path).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("utils."):
+            source = ROOT / (node.module or "").replace(".", "/")
+            if source.with_suffix(".py").exists():
+                there, _ = bindings(ast.Module(constants_of(source.with_suffix(".py")), []))
+                wanted = {alias.name for alias in node.names if alias.asname is None}
+                found |= {name: sql for name, sql in there.items() if name in wanted}
+    return found
+
+
+def constants_of(path: Path) -> list[ast.stmt]:
+    """What a module assigns at its top."""
+    return [node for node in tree(path).body if isinstance(node, ast.Assign)]
+
+
 def built_statements(path: Path) -> Iterator[str]:
     """The lines that hand anything but constant SQL to a transaction."""
-    top = ast.Module([node for node in tree(path).body if isinstance(node, ast.Assign)], [])
-    constants, _ = bindings(top)
+    constants, _ = bindings(ast.Module(constants_of(path), []))
+    constants = imported(path) | constants
     functions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
     # A private function may take a parameter called sql: then its own callers are looked at.
     helpers = {

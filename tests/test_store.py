@@ -19,7 +19,7 @@ from models.rows import SecretName, UserId, Username
 from tests.support.dump import dump
 from tests.support.people import Person, problem
 from utils.crypto import MasterKeys
-from utils.store import accounts, keys, secrets
+from utils.store import accounts, keys, secret_reads
 from utils.vault import Vault, open_vault
 
 ONE, TWO = SecretName("one"), SecretName("two")
@@ -82,7 +82,7 @@ def read(vault: Vault, username: str, name: SecretName, now: datetime, version: 
     """A value, by way of the data layer."""
     with vault.db.read() as tx:
         who = owner(vault, username)
-        return secrets.read(tx, vault.master, who, name, version or None, now).value.data
+        return secret_reads.read(tx, vault.master, who, name, version or None, now).value.data
 
 
 # --- 1: every ciphertext opens with the key that it names ---------------------------------------

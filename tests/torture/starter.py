@@ -27,7 +27,7 @@ from models.times import utcnow
 from routes.context import vault_of
 from tests.support.people import PASSWORD
 from tests.support.server import ROOT
-from utils.store import accounts, secrets, system
+from utils.store import accounts, secret_reads, secrets, system
 from utils.tokens import new_account_id
 from utils.vault import Vault
 
@@ -183,7 +183,9 @@ def _wait_for(vault: Vault, name: str) -> str:
             found = accounts.find_credentials(tx, Username(name))
             if found and vault.hasher.verify(PASSWORD, found.account.id, found.password_hash):
                 try:
-                    secret = secrets.read(tx, vault.master, found.account.id, _NAME, None, utcnow())
+                    secret = secret_reads.read(
+                        tx, vault.master, found.account.id, _NAME, None, utcnow()
+                    )
                     return secret.value.data.decode()
                 except NotFound:
                     pass

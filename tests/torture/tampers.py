@@ -25,7 +25,7 @@ from tests.torture.framework import Attempt, Figure, log_to, none
 from tests.torture.tampering import ACTS, Scene
 from utils.db import sqlite_path
 from utils.rotation import Rotator
-from utils.store import secrets
+from utils.store import secret_reads
 from utils.vault import Vault
 from utils.verify import verify
 
@@ -170,7 +170,7 @@ class Museum:
             newest = {(owner, name, None) for owner, name, _ in seeming | self.truth.keys()}
             for owner, name, number in self.truth.keys() | seeming | newest:
                 try:
-                    found = secrets.read(
+                    found = secret_reads.read(
                         tx, self.vault.master, UserId(owner), SecretName(name), number, utcnow()
                     )
                 except _REFUSALS:

@@ -1,0 +1,60 @@
+"""Secrets as they travel: the name in the URL, what a write answers, and the value itself."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from flask import Response, request
+
+from models import responses, rows
+from models.errors import FieldProblem, InvalidFields, NotAcceptable
+from models.names import NAME_RULE, parse_secret_name
+from models.rows import SecretName
+from routes.endpoint import JSON, answer
+from utils.store.secret_rows import absent
+
+TEXT, BYTES = "text/plain", "application/octet-stream"
+# A strong ETag tells representations apart (RFC 9110 section 8.8.3.1): the bare value is
+# another one than the JSON.
+BARE_SUFFIX = "-bare"
+
+
+def readable(text: str) -> SecretName:
+    """A name that can't exist is as absent as any other. Raises NotFound."""
+    if (name := parse_secret_name(text)) is None:
+        raise absent()
+    return name
+
+
+def creatable(text: str) -> SecretName:
+    """Raises InvalidFields for a name that can't exist."""
+    if (name := parse_secret_name(text)) is None:
+        raise InvalidFields([FieldProblem("#/name", f"must be {NAME_RULE}")])
+    return name
+
+
+def described(info: rows.SecretInfo, *, created: bool) -> Response:
+    """What a write answers: metadata, never the value that was just sent."""
+    response = answer(responses.SecretInfo.of(info), 201 if created else 200)
+    response.set_etag(info.tag)
+    if created:
+        response.headers["Location"] = "/secrets/" + quote(info.name, safe="/")
+    return response
+
+
+def represent(secret: rows.Secret, accepts: str) -> Response:
+    """A value in the media type *accepts*, or 304 for a caller who has it. Raises NotAcceptable."""
+    if accepts == JSON:
+        response = answer(responses.Secret.of(secret))
+        suffix = ""
+    elif accepts == TEXT and secret.value.kind == "bytes":
+        raise NotAcceptable(f"This value was stored as bytes. Accept {BYTES} or {JSON}.")
+    else:
+        charset = "; charset=utf-8" if accepts == TEXT else ""
+        response = Response(secret.value.data, content_type=accepts + charset)
+        suffix = BARE_SUFFIX
+    if request.if_none_match.contains_weak(secret.info.tag + suffix):
+        response = Response(status=304)
+    response.headers["Vary"] = "Accept, Authorization, Cookie"
+    response.set_etag(secret.info.tag + suffix)
+    return response

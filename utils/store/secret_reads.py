@@ -1,0 +1,105 @@
+"""Reading secrets: one with its value, or a page of metadata."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.errors import Undecryptable
+from models.rows import (
+    Ciphertext,
+    KeyId,
+    Secret,
+    SecretInfo,
+    SecretName,
+    SecretQuery,
+    UserId,
+    WrappedKey,
+)
+from models.times import to_microseconds
+from utils.crypto import MasterKeys, unseal
+from utils.db import Row, Tx
+from utils.store.secret_rows import GONE, INFO, LIVE, absent, info_of, labels_json
+
+_READ = (
+    "SELECT " + INFO + ", v.number, v.ciphertext, k.id, k.state, m.sealed, m.master "
+    "FROM secrets s "
+    "JOIN secret_versions v ON v.secret_id = s.id "
+    "JOIN user_keys k ON k.id = v.key_id "
+    "JOIN user_key_material m ON m.key_id = k.id "
+    "WHERE s.owner_id = ? AND s.name = ? AND " + LIVE + " "
+    "AND v.number = coalesce(CAST(? AS BIGINT), s.version)"
+)
+_LIST = (
+    "SELECT " + INFO + " FROM secrets s WHERE s.owner_id = ? "  # noqa: S608
+    "AND s.name > ? AND s.name >= ? AND s.name < ? AND "
+)
+# A JSON fragment "key":"value" occurs in the labels' text only as a whole entry: quotes
+# inside values are escaped there, and keys have none. LIKE would ignore case on one engine.
+_FILTER = (
+    " AND (CAST(? AS TEXT) = '' OR replace(s.labels, CAST(? AS TEXT), '') <> s.labels)"
+    " AND (CAST(? AS TEXT) = '' OR replace(lower(s.name), CAST(? AS TEXT), '') <> lower(s.name))"
+    " ORDER BY s.name LIMIT ?"
+)
+_LIST_LIVE = _LIST + LIVE + _FILTER
+_LIST_GONE = _LIST + GONE + _FILTER
+
+# The first byte above every character that a name may have: ends the range of a prefix.
+_AFTER_ANY_NAME = "\x7f"
+
+
+def read(
+    tx: Tx,
+    master: MasterKeys,
+    owner: UserId,
+    name: SecretName,
+    version: int | None,
+    now: datetime,
+) -> Secret:
+    """Decrypt one version of a live secret (default: the newest).
+
+    Raises NotFound, Undecryptable, MissingMasterKey.
+    """
+    row = tx.one(_READ, owner, name, to_microseconds(now), version)
+    if row is None:
+        raise absent()
+    info = info_of(row)
+    number, ciphertext, key_id, state, sealed, wrapping = row[10:]
+    try:
+        key = master.unwrap_user_key(WrappedKey(sealed, wrapping), owner, KeyId(key_id))
+        value = unseal(key, Ciphertext(ciphertext), owner, info.id, number)
+    except Undecryptable as error:
+        where = f"Secret {info.id}, version {number}"
+        raise Undecryptable(f"{where}, under key {key_id}, does not open.") from error
+    return Secret(info, number, value, stale=state != "current")
+
+
+def list_page(
+    tx: Tx, owner: UserId, query: SecretQuery, now: datetime
+) -> tuple[list[SecretInfo], str | None]:
+    """One page of metadata in byte order of names, and the name to continue after.
+
+    Keyset paging: each page starts where the last name ended, by index, so the millionth
+    costs as much as the first, and a write in between neither repeats nor hides a row.
+    Filters stay in one constant statement: an unused one compares with the empty text.
+    """
+    fragment = "" if query.label is None else labels_json(dict([query.label]))[1:-1]
+    text = (query.text or "").lower()
+    rows: list[Row] = []
+    for prefix in query.prefixes:
+        rows += tx.all(
+            _LIST_GONE if query.gone else _LIST_LIVE,
+            owner,
+            query.after,
+            prefix,
+            prefix + _AFTER_ANY_NAME,
+            to_microseconds(now),
+            fragment,
+            fragment,
+            text,
+            text,
+            query.limit + 1 - len(rows),  # one more than asked tells whether there is a next page
+        )
+        if len(rows) > query.limit:
+            break
+    page = [info_of(row) for row in rows[: query.limit]]
+    return page, page[-1].name if len(rows) > query.limit else None
