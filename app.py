@@ -10,14 +10,14 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 import config
-from models.errors import ConfigurationError, TryLater
-from models.times import utcnow
+from models.errors import ConfigurationError
 from routes import (
     account,
     api_tokens,
     auth,
     commands,
     context,
+    db_commands,
     health,
     keys,
     problems,
@@ -25,7 +25,6 @@ from routes import (
     tokens,
     transport,
 )
-from utils.vault import open_vault
 
 # <name>:verb, of one secret.
 VERBS = ("versions", "rollback", "undelete", "destroy", "move", "share", "unshare", "shares")
@@ -51,24 +50,24 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     A configuration that must not start ends the process with one line on stderr.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    try:
-        if settings is None:
+    if settings is None:
+        try:
             config.refuse_debug_mode(os.environ)
             for warning in config.misspelt(os.environ):
                 logging.getLogger("secrets_manager").warning(warning)
             settings = config.load(os.environ)
-        vault = open_vault(settings, utcnow())
-    except (ConfigurationError, TryLater) as error:
-        sys.exit(f"Not started: {error}")
+        except ConfigurationError as error:
+            sys.exit(f"Not started: {error}")
 
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.url_map.converters["secret_name"] = SecretNameConverter
-    context.install(app, vault)
+    context.open_for(app, settings)
     problems.install(app)
     transport.install(app, settings)
-    tokens.install(app, vault)
+    tokens.install(app, settings)
     for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
     app.cli.add_command(commands.users)
+    app.cli.add_command(db_commands.db)
     return app

@@ -90,6 +90,11 @@ class Settings(BaseModel):
     DATABASE_POOL_SIZE: int = Field(
         default=8, ge=1, le=1000, description="PostgreSQL connections per process, at most."
     )
+    AUTO_MIGRATE: bool = Field(
+        default=True,
+        description="Bring the database's schema up to date at the start; otherwise only "
+        "`flask db upgrade` does.",
+    )
     MASTER_KEYS: Strings = Field(
         default=(),
         repr=False,
