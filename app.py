@@ -15,6 +15,7 @@ from routes import (
     account,
     api_tokens,
     auth,
+    backup_commands,
     commands,
     context,
     db_commands,
@@ -68,6 +69,11 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     tokens.install(app, settings)
     for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
-    app.cli.add_command(commands.users)
-    app.cli.add_command(db_commands.db)
+    for command in (
+        commands.users,
+        db_commands.db,
+        backup_commands.backup,
+        backup_commands.restore,
+    ):
+        app.cli.add_command(command)
     return app

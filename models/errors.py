@@ -165,6 +165,10 @@ class ConfigurationError(SecretsManagerError):
     """The service must not start like this. One line: what is wrong and what to do."""
 
 
+class BackupFailed(SecretsManagerError):
+    """A backup that was not made, or not restored. Nothing is left of it."""
+
+
 class MissingMasterKey(ConfigurationError):
     """Something is wrapped under a master key that is not configured here."""
 
