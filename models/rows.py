@@ -69,6 +69,7 @@ class Credentials:
 
     account: Account
     password_hash: PasswordHash = field(repr=False)
+    password_number: int  # another one: another password
 
 
 @dataclass(frozen=True, slots=True)
