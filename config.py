@@ -48,6 +48,12 @@ def _list(value: Any) -> Any:
     return tuple(part for line in lines for part in re.split(r"[,\s]+", line) if part)
 
 
+def split_keys(text: str) -> tuple[str, ...]:
+    """Master keys as a file holds them or a command prints them: as in the setting."""
+    keys: tuple[str, ...] = _list(text)
+    return keys
+
+
 def _networks(value: Any) -> Any:
     try:
         return tuple(ipaddress.ip_network(part) for part in _list(value))

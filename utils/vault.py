@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from config import Settings
+from config import Settings, split_keys
 from models.errors import ConfigurationError, DatabaseUnavailable
 from models.rows import SystemKey
 from utils.crypto import MasterKeys
@@ -151,7 +151,7 @@ def _closed_on_error(db: Database) -> Iterator[None]:
 
 
 def _master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> MasterKeys:
-    """The configured master keys, or the one in the instance folder.
+    """The configured master keys, or those in the instance folder.
 
     A new one is made only for a database in which nothing is wrapped yet: otherwise the file
     was lost or the wrong folder is mounted, and a fresh key would only hide that.
@@ -159,8 +159,8 @@ def _master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> M
     if settings.MASTER_KEYS:
         return MasterKeys(settings.MASTER_KEYS)
     path = settings.INSTANCE_DIR / "master.key"
-    key = read_master_key(path)
-    if key is None:
+    text = read_master_key(path)
+    if text is None:
         if needed or not may_create:
             wanted = ", ".join(sorted(needed)) or "none yet"
             raise ConfigurationError(
@@ -173,8 +173,8 @@ def _master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> M
                 "read again.",
                 path,
             )
-        key = read_master_key(path)
-    return MasterKeys([key or ""])
+        text = read_master_key(path)
+    return MasterKeys(split_keys(text or "") or [""])
 
 
 def _system_keys(db: Database, master: MasterKeys, now: datetime) -> dict[str, SystemKey]:

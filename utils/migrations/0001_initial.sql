@@ -143,5 +143,6 @@ CREATE TABLE rotation_runs (
     switched      BIGINT NOT NULL DEFAULT 0,
     reencrypted   BIGINT NOT NULL DEFAULT 0,
     destroyed     BIGINT NOT NULL DEFAULT 0,
+    rewrapped     BIGINT NOT NULL DEFAULT 0,
     failed        BIGINT NOT NULL DEFAULT 0
 );
