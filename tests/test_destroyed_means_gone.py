@@ -92,8 +92,8 @@ def add_owners(vault: Vault, count: int) -> list[UserId]:
 
 
 class Past:
-    """The ciphertexts and keys of a moment, wrapped and bare, or only wrapped keys, to be looked for
-    later."""
+    """The ciphertexts and keys of a moment, wrapped and bare (or only the wrapped keys), to be
+    looked for later."""
 
     def __init__(self, vault: Vault, *, only_wrapped: bool = False) -> None:
         with vault.db.read() as tx:

@@ -123,7 +123,8 @@ def _fernet(master_key: str) -> Fernet:
         pass
     raise ConfigurationError(
         "A master key is not 32 bytes in URL-safe base64. Put the right one back into instance/"
-        "master.key or SECRETS_MASTER_KEYS; only for a new installation, make one with: "
+        "master.key or SECRETS_MASTER_KEYS, or mend what its command prints; only for a "
+        "new installation, make one with: "
         "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
     )
 
