@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+import shlex
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +49,22 @@ def _list(value: Any) -> Any:
     return tuple(part for line in lines for part in re.split(r"[,\s]+", line) if part)
 
 
+def _command(value: Any) -> Any:
+    """Into program and arguments, as a shell would: so paths with spaces can be quoted."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(shlex.split(value))
+    except ValueError as error:  # its text is no help
+        raise ValueError("must be a command whose quotes are closed") from error
+
+
+def split_keys(text: str) -> tuple[str, ...]:
+    """Master keys as a file holds them or a command prints them: as in the setting."""
+    keys: tuple[str, ...] = _list(text)
+    return keys
+
+
 def _networks(value: Any) -> Any:
     try:
         return tuple(ipaddress.ip_network(part) for part in _list(value))
@@ -63,6 +80,7 @@ def _folder(value: Any) -> Any:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))]
+Command = Annotated[tuple[str, ...], BeforeValidator(_command)]
 Strings = Annotated[tuple[str, ...], BeforeValidator(_list)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -100,6 +118,12 @@ class Settings(BaseModel):
         repr=False,
         description="Fernet keys, the current one first; empty: master.key in INSTANCE_DIR, "
         "made at the first start.",
+    )
+    MASTER_KEYS_COMMAND: Command = Field(
+        default=(),
+        repr=False,
+        description="Instead: a program and its arguments, which prints the keys. Run at each "
+        "start, for 30s at most, and never by a shell.",
     )
 
     # --- sessions and passwords ------------------------------------------------------------
@@ -229,6 +253,12 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise ConfigurationError(f"{PREFIX}{first['loc'][0]}: {reason}.") from None
     if "MASTER_KEYS" in given and not settings.MASTER_KEYS:
         raise ConfigurationError(f"{PREFIX}MASTER_KEYS: holds no key. Unset it, or give one.")
+    if "MASTER_KEYS_COMMAND" in given and not settings.MASTER_KEYS_COMMAND:
+        raise ConfigurationError(f"{PREFIX}MASTER_KEYS_COMMAND: holds no command. Unset it.")
+    if settings.MASTER_KEYS and settings.MASTER_KEYS_COMMAND:
+        raise ConfigurationError(
+            f"Set either {PREFIX}MASTER_KEYS or {PREFIX}MASTER_KEYS_COMMAND, not both."
+        )
     _refuse_weak(settings)
     return settings
 

@@ -4,6 +4,7 @@
 Without arguments: users whose key is older than KEY_MAX_AGE get a new one, every ciphertext under
 a retired key is re-encrypted (old versions and deleted secrets too), and keys that nothing
 needs any more are destroyed. Settings are the server's (config.py, SECRETS_... variables).
+With --rewrap-master it does none of this: it makes old master keys dispensable.
 
 Exit status: 0 done; 1 something could not be done (it says what); 2 wrong usage or
 configuration; 75 another rotation is running (cron will come again).
@@ -16,9 +17,8 @@ import os
 import re
 import sys
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import config
 from models.errors import (
@@ -36,9 +36,10 @@ from utils.crypto import MasterKeys
 from utils.db import Database
 from utils.interruption import Interrupted, Interruption
 from utils.record import leaves_remains, recorded
+from utils.rewrapping import Rewrapper
 from utils.rotation import DEFAULT_BATCH, Rotator, owners_due
 from utils.status import read_status
-from utils.store import ciphertexts, keys, system
+from utils.store import ciphertexts, keys, system, wrappings
 from utils.vault import open_existing_store
 from utils.verify import verify
 
@@ -92,6 +93,8 @@ class Command:
         if self.options.status:
             return self._status(owners)
         now = utcnow()
+        if self.options.rewrap_master:
+            return self._rewrap(now)
         cutoff = _cutoff(self.options, self.settings, now)
         if self.options.dry_run:
             return self._dry_run(owners, cutoff)
@@ -124,6 +127,29 @@ class Command:
                 "reencrypted": report.reencrypted,
                 "destroyed": report.destroyed,
             },
+        )
+        return INCOMPLETE if report.faults else DONE
+
+    def _rewrap(self, now: datetime) -> int:
+        """Wrap everything under the first master key, so that the others can be dropped."""
+        count = self._count_rewrappable
+        if self.options.dry_run:
+            facts = {"dry_run": True, "rewrapped": count()}
+            self.out.summary(f"dry run: would rewrap {facts['rewrapped']} keys", facts)
+            return DONE
+        rewrapper = Rewrapper(self.db, self.master, self.options.batch_size)
+        report = rewrapper.report
+        with self.db.rotation_lock():
+            remains = leaves_remains(self.db)
+            with recorded(self.db, report, now):
+                with self.out.progress("rewrapping", count) as step:
+                    rewrapper.rewrap_all(step)
+                if (remains or report.rewrapped) and not self.db.scrub():
+                    report.faults.append(Fault("database", _REMAINS))
+        self.out.faults(report.faults)
+        self.out.summary(
+            f"rewrapped: {report.rewrapped}, faults: {len(report.faults)}",
+            {"rewrapped": report.rewrapped},
         )
         return INCOMPLETE if report.faults else DONE
 
@@ -168,7 +194,7 @@ class Command:
         return INCOMPLETE if found.faults else DONE
 
     def _status(self, owners: frozenset[UserId] | None) -> int:
-        status = read_status(self.db, owners)
+        status = read_status(self.db, self.master, owners)
         self.out.table(
             ("user", "key", "state", "created", "ciphertexts"),
             [
@@ -176,25 +202,28 @@ class Command:
                 for k in status.keys
             ],
         )
+        self.out.table(
+            ("master key", "state", "wraps"),
+            [(one.fingerprint, one.state, f"{one.keys} keys") for one in status.master_keys],
+        )
         run = status.last_run
         oldest = None if status.oldest_stale_at is None else rfc3339(status.oldest_stale_at)
         last = "never" if run is None else f"{rfc3339(run.started_at)} {run.outcome}"
         self.out.summary(
             f"{len(status.keys)} keys, {status.destroyed} destroyed, {status.stale} stale "
             f"ciphertexts, oldest stale: {oldest or 'none'}, last run: {last}",
-            {
-                "keys": [_jsonable(asdict(key)) for key in status.keys],
-                "destroyed": status.destroyed,
-                "stale": status.stale,
-                "oldest_stale": oldest,
-                "last_run": None if run is None else _jsonable(asdict(run)),
-            },
+            status.facts(),
         )
         return DONE
 
     def _count_stale(self, owners: frozenset[UserId] | None) -> int:
         with self.db.read() as tx:
             return ciphertexts.count_stale(tx, owners)
+
+    def _count_rewrappable(self) -> int:
+        with self.db.read() as tx:
+            counts = wrappings.counts(tx, None)
+        return sum(counts.values()) - counts.get(self.master.current, 0)
 
     def _count_all(self) -> int:
         with self.db.read() as tx:
@@ -235,13 +264,6 @@ def _why(error: TryLater) -> str:
     return str(error)
 
 
-def _jsonable(facts: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: rfc3339(value) if isinstance(value, datetime) else value
-        for name, value in facts.items()
-    }
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Rotate encryption keys. Without options: replace keys older than KEY_MAX_AGE, "
@@ -254,6 +276,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--all", action="store_true", help="new keys for all users, now")
     what.add_argument("--older-than", type=_age, metavar="30d", help="new keys for keys this old")
     what.add_argument("--sweep-only", action="store_true", help="no new keys, only re-encrypt")
+    what.add_argument(
+        "--rewrap-master", action="store_true", help="wrap all keys under the first master key"
+    )
     what.add_argument("--status", action="store_true", help="show keys and what is stale")
     what.add_argument("--verify", action="store_true", help="open everything, change nothing")
     parser.add_argument(
@@ -271,8 +296,8 @@ def _parser() -> argparse.ArgumentParser:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.user and (options.all or options.verify):
-        parser.error("--user cannot be combined with --all or --verify")
+    if options.user and (options.all or options.verify or options.rewrap_master):
+        parser.error("--user cannot be combined with --all, --verify or --rewrap-master")
     if options.dry_run and (options.status or options.verify):
         parser.error("--dry-run says what a rotation would do: not with --status or --verify")
     return options

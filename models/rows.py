@@ -69,6 +69,7 @@ class Credentials:
 
     account: Account
     password_hash: PasswordHash = field(repr=False)
+    password_number: int  # another one: another password
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,15 @@ class Reencryption(NamedTuple):
     old_key_id: KeyId
 
 
+class Rewrapping(NamedTuple):
+    """The same key under the current master key, ready to take the place of *old*."""
+
+    sealed: str
+    master: str
+    id: int  # the key's number
+    old: str  # what was sealed under the other master key
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Something stored that is not as it must be: where (by id) and what."""
@@ -263,4 +273,5 @@ class Report:
     signing_keys: int = 0
     reencrypted: int = 0
     destroyed: int = 0
+    rewrapped: int = 0
     faults: list[Fault] = field(default_factory=list)

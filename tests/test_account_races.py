@@ -162,7 +162,8 @@ def test_a_deletion_that_the_password_overtook_deletes_nothing(
         assert gate.wait_for_arrival()
         chosen = vault.hasher.hash(NEW[0], credentials.account.id)
         with vault.db.write() as tx:
-            tx.run("UPDATE users SET password_hash = ?", chosen)
+            current = tx.all("SELECT id FROM sessions ORDER BY created_at, id")[0][0]
+            assert accounts.change_password(tx, credentials, chosen, current, utcnow()) is not None
         gate.open()
         answer = deleting.result(60)
     assert (answer.status_code, problem(answer)) == (403, "wrong-password")

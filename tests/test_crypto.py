@@ -270,7 +270,7 @@ INFO = SecretInfo(SECRET, SecretName("db"), 1, "tag", {}, MOMENT, MOMENT)
         pytest.param(KEY, id="UserKey"),
         pytest.param(Value(CANARY.encode(), "text"), id="Value"),
         pytest.param(Secret(INFO, 1, Value(CANARY.encode(), "text"), False), id="Secret"),
-        pytest.param(Credentials(ACCOUNT, PasswordHash(CANARY)), id="Credentials"),
+        pytest.param(Credentials(ACCOUNT, PasswordHash(CANARY), 0), id="Credentials"),
         pytest.param(SigningKey(1, SystemKey(CANARY.encode())), id="SigningKey"),
         pytest.param(WrappedKey(CANARY, "fingerprint"), id="WrappedKey"),
         pytest.param(

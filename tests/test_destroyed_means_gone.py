@@ -1,4 +1,5 @@
-"""After a rotation no destroyed key, and nothing that it opened, is left in any file of SQLite's.
+"""After a rotation no destroyed key, and nothing that it opened, is left in any file of SQLite's;
+and after --rewrap-master nothing that the old master key opens.
 
 Found by searching all bytes. PostgreSQL keeps more (SECURITY.md says what).
 """
@@ -20,6 +21,7 @@ import pytest
 from config import Settings
 from models.rows import KeyId, PasswordHash, UserId, Username, WrappedKey
 from models.times import utcnow
+from tests.support.masters import Replacement
 from tests.support.remote import Remote
 from tests.support.rotation import end, number, put, rotate, start, wait_until
 from tests.support.server import Server
@@ -90,16 +92,21 @@ def add_owners(vault: Vault, count: int) -> list[UserId]:
 
 
 class Past:
-    """The ciphertexts and keys of a moment, wrapped and bare, to be looked for later."""
+    """The ciphertexts and keys of a moment, wrapped and bare (or only the wrapped keys), to be
+    looked for later."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, *, only_wrapped: bool = False) -> None:
         with vault.db.read() as tx:
             stored = [row[0] for row in tx.all("SELECT ciphertext FROM secret_versions")]
             wrapped = tx.all(
                 "SELECT m.key_id, k.owner_id, m.sealed, m.master FROM user_key_material m "
                 "JOIN user_keys k ON k.id = m.key_id"
             )
-        texts = [text.encode() for text in stored] + [row[2].encode() for row in wrapped]
+            system = [row[0].encode() for row in tx.all("SELECT sealed FROM system_keys")]
+        texts = [row[2].encode() for row in wrapped]
+        if only_wrapped:
+            texts, stored, wrapped = texts + system, [], []
+        texts += [text.encode() for text in stored]
         for key_id, owner, sealed, master in wrapped:
             key = vault.master.unwrap_user_key(
                 WrappedKey(sealed, master), UserId(owner), KeyId(key_id)
@@ -222,6 +229,39 @@ def test_a_key_destroyed_by_other_means_is_gone_with_the_next_run(
         "new keys: 0, re-encrypted: 0, destroyed: 0, faults: 0\n",
     )
     assert past.found_in(settings.INSTANCE_DIR) == {}
+
+
+# --- another master key ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch", ["1", "2000"])
+def test_nothing_that_the_old_master_key_opens_is_left(
+    used: Vault, settings: Settings, batch: str
+) -> None:
+    """Who steals it, and later a copy of the database, finds no key to open with it."""
+    wrapped = Past(used, only_wrapped=True)
+    assert wrapped.count == number(used, "SELECT count(*) FROM user_key_material") + 3
+    assert wrapped.found_in(settings.INSTANCE_DIR).keys() >= {"secrets.db"}
+    ran = Replacement(used).rewrap("--batch-size", batch)
+    assert (ran.status, ran.err) == (0, "")
+    assert wrapped.found_in(settings.INSTANCE_DIR) == {}
+
+
+def test_a_rewrapping_killed_before_it_could_scrub_is_finished_by_the_next_run(
+    used: Vault, settings: Settings
+) -> None:
+    """Though that has nothing to wrap anew."""
+    assert isinstance(used.db, SqliteDatabase)
+    wrapped, masters = Past(used, only_wrapped=True), Replacement(used)
+    with old_snapshot(used.db.path):
+        process = start(settings, "--rewrap-master", MASTER_KEYS=f"{masters.new},{masters.old}")
+        old = "SELECT count(*) FROM user_key_material WHERE master = ?"
+        wait_until(lambda: not number(used, old, used.master.current), "all is rewrapped")
+        os.kill(process.pid, signal.SIGKILL)
+        assert end(process).status == -signal.SIGKILL
+    assert wrapped.found_in(settings.INSTANCE_DIR) != {}
+    assert masters.rewrap().out == "rewrapped: 0, faults: 0\n"
+    assert wrapped.found_in(settings.INSTANCE_DIR) == {}
 
 
 # --- with a reader in the way ------------------------------------------------------------------

@@ -93,7 +93,8 @@ def test_sqlite_never_loads_postgres(tmp_path: Path) -> None:
 
 
 def test_nothing_runs_data_as_code() -> None:
-    """No shell, no eval, no pickle: data that came in stays data."""
+    """No shell, no eval, no pickle: data that came in stays data. One module starts a program,
+    which the operator names in a setting."""
     names = {"eval", "exec", "compile", "__import__"}
     modules = {"pickle", "marshal", "shelve", "subprocess", "pty", "multiprocessing"}
     of_os = {"system", "popen", "execv", "execve", "execvp", "execl", "spawnl", "spawnv"}
@@ -108,7 +109,7 @@ def test_nothing_runs_data_as_code() -> None:
     offenders |= {
         f"{short(path)}: {name}" for path in SOURCES for name in modules & set(imports(path))
     }
-    assert offenders == set()
+    assert offenders == {"utils/keycommand.py: subprocess"}
 
 
 # --- doors -------------------------------------------------------------------------------------

@@ -263,12 +263,19 @@ def test_the_status_is_a_table_for_people(vault: Vault, owners: dict[str, UserId
     assert rotate(vault.settings, "--user", "ada").status == 0
     ran = rotate(vault.settings, "--status")
     assert (ran.status, ran.err) == (0, "")
-    header, *rows, summary = ran.out.splitlines()
+    header, *rows, masters, master, summary = ran.out.splitlines()
     assert header.split() == ["user", "key", "state", "created", "ciphertexts"]
     assert [(row.split()[0], row.split()[2], row.split()[4]) for row in rows] == [
         ("bea", "current", str(EACH)),
         ("old", "current", str(EACH)),
         ("ada", "current", str(EACH)),
     ]
+    assert masters.split() == ["master", "key", "state", "wraps"]
+    assert master.split() == [
+        vault.master.current,
+        "current",
+        "6",
+        "keys",
+    ]  # three are the service's
     assert summary.startswith("3 keys, 1 destroyed, 0 stale ciphertexts, oldest stale: none, ")
     assert summary.endswith(" done")

@@ -70,7 +70,9 @@ def refused(ran: Ran, status: int) -> str:
             {"dry_run", "switched", "signing_keys", "reencrypted", "destroyed"},
         ),
         (["--verify"], {"keys", "ciphertexts"}),
-        (["--status"], {"keys", "destroyed", "stale", "oldest_stale", "last_run"}),
+        (["--rewrap-master"], {"rewrapped"}),
+        (["--rewrap-master", "--dry-run"], {"dry_run", "rewrapped"}),
+        (["--status"], {"keys", "destroyed", "stale", "oldest_stale", "last_run", "master_keys"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -85,6 +85,22 @@ class MasterKeys:
         """Open a system key. Raises MissingMasterKey or Undecryptable."""
         return SystemKey(self._unwrap(wrapped, _system_key_place(purpose, number)))
 
+    def rewrap_user_key(self, wrapped: WrappedKey, owner: UserId, key_id: KeyId) -> WrappedKey:
+        """The same key under the current master key. Raises MissingMasterKey or Undecryptable."""
+        return self._rewrap(wrapped, _user_key_place(owner, key_id))
+
+    def rewrap_system_key(self, wrapped: WrappedKey, purpose: str, number: int) -> WrappedKey:
+        """The same key under the current master key. Raises MissingMasterKey or Undecryptable."""
+        return self._rewrap(wrapped, _system_key_place(purpose, number))
+
+    def _rewrap(self, wrapped: WrappedKey, place: bytes) -> WrappedKey:
+        """Proven to open before it is returned: what it replaces will be gone."""
+        key = self._unwrap(wrapped, place)
+        renewed = self._wrap(key, place)
+        if self._unwrap(renewed, place) != key:
+            raise Undecryptable("A key did not survive being wrapped anew.")
+        return renewed
+
     def _wrap(self, key: bytes, place: bytes) -> WrappedKey:
         fernet = self._by_fingerprint[self.current]
         return WrappedKey(fernet.encrypt(place + key).decode(), self.current)
@@ -107,7 +123,8 @@ def _fernet(master_key: str) -> Fernet:
         pass
     raise ConfigurationError(
         "A master key is not 32 bytes in URL-safe base64. Put the right one back into instance/"
-        "master.key or SECRETS_MASTER_KEYS; only for a new installation, make one with: "
+        "master.key or SECRETS_MASTER_KEYS, or mend what its command prints; only for a "
+        "new installation, make one with: "
         "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
     )
 
@@ -117,7 +134,7 @@ def missing_master_key_sentence(fingerprints: Iterable[str]) -> str:
     wanted = ", ".join(sorted(fingerprints))
     return (
         f"The database needs master key {wanted}, which is not configured. "
-        "Add it to SECRETS_MASTER_KEYS (or its file)."
+        "Put it back beside the others; to be rid of it, first run rotate_keys.py --rewrap-master."
     )
 
 

@@ -21,7 +21,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 def read_master_key(path: Path) -> str | None:
-    """The key in *path*, or None if there is no file.
+    """What *path* holds, a master key and perhaps older ones, or None if there is no file.
 
     Raises ConfigurationError when others may read it: whoever copied the file meanwhile
     holds every secret, and starting as if nothing were wrong would hide that.

@@ -137,7 +137,7 @@ class PostgresDatabase(Database):
         its write-ahead log keeps copies until it is recycled: SECURITY.md says so.
         """
         with _our_errors(), psycopg.connect(self._url, autocommit=True) as connection:
-            connection.execute("VACUUM secret_versions, user_key_material")
+            connection.execute("VACUUM secret_versions, user_key_material, system_keys")
         return True
 
     def check(self) -> list[Fault]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from config import Settings
+from config import Settings, split_keys
 from models.errors import ConfigurationError, DatabaseUnavailable
 from models.rows import SystemKey
 from utils.crypto import MasterKeys
 from utils.db import Database, open_database, sqlite_path
+from utils.keycommand import read_from_command
 from utils.keyfile import create_master_key, make_private_folder, read_master_key
 from utils.migrate import applied_schema, migrate, newest_schema, refuse_newer
 from utils.passwords import PasswordHasher
@@ -105,7 +106,7 @@ def upgrade(settings: Settings, now: datetime) -> int:
 
 def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]:
     """The database with its schema up to date, and master keys that open all that is in it."""
-    if not settings.MASTER_KEYS or not settings.DATABASE_URL:
+    if not _keys_are_configured(settings) or not settings.DATABASE_URL:
         make_private_folder(settings.INSTANCE_DIR)
     path = sqlite_path(settings.database_url)
     lost = path is not None and not path.exists() and _has_master_key(settings)
@@ -124,8 +125,12 @@ def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]
     return opened
 
 
+def _keys_are_configured(settings: Settings) -> bool:
+    return bool(settings.MASTER_KEYS or settings.MASTER_KEYS_COMMAND)
+
+
 def _has_master_key(settings: Settings) -> bool:
-    return bool(settings.MASTER_KEYS) or (settings.INSTANCE_DIR / "master.key").exists()
+    return _keys_are_configured(settings) or (settings.INSTANCE_DIR / "master.key").exists()
 
 
 def _open(
@@ -185,16 +190,18 @@ def _closed_on_error(db: Database) -> Iterator[None]:
 
 
 def _master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> MasterKeys:
-    """The configured master keys, or the one in the instance folder.
+    """The configured master keys, those that a command prints, or those in the instance folder.
 
     A new one is made only for a database in which nothing is wrapped yet: otherwise the file
     was lost or the wrong folder is mounted, and a fresh key would only hide that.
     """
     if settings.MASTER_KEYS:
         return MasterKeys(settings.MASTER_KEYS)
+    if settings.MASTER_KEYS_COMMAND:
+        return MasterKeys(split_keys(read_from_command(settings.MASTER_KEYS_COMMAND)) or [""])
     path = settings.INSTANCE_DIR / "master.key"
-    key = read_master_key(path)
-    if key is None:
+    text = read_master_key(path)
+    if text is None:
         if needed or not may_create:
             wanted = ", ".join(sorted(needed)) or "none yet"
             raise ConfigurationError(
@@ -207,8 +214,8 @@ def _master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> M
                 "read again.",
                 path,
             )
-        key = read_master_key(path)
-    return MasterKeys([key or ""])
+        text = read_master_key(path)
+    return MasterKeys(split_keys(text or "") or [""])
 
 
 def _system_keys(db: Database, master: MasterKeys, now: datetime) -> dict[str, SystemKey]:

@@ -6,6 +6,7 @@ from tests.torture import (
     backups,
     every_call_fails,
     first_start,
+    rewrap_master,
     rotation_kill9,
     rotation_million,
     rotation_parallel,
@@ -22,6 +23,7 @@ ROWS: dict[str, Row] = {
     "rotation-parallel": rotation_parallel.row,
     "rotation-million-one-user": rotation_million.row_of(1),
     "rotation-million-many-users": rotation_million.row_of(rotation_million.USERS),
+    "rewrap-master": rewrap_master.row,
     "tampers": tampers.row,
     "backups": backups.row,
 }

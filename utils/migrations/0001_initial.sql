@@ -18,11 +18,14 @@ CREATE UNIQUE INDEX one_current_system_key ON system_keys (purpose) WHERE retire
 -- A deleted account stays as a row without a password: its name is never given out again.
 -- one_time_expires_at: the password opens one login until then, and that session may only choose
 -- another. 0 once it is used. NULL for a password that its owner chose.
+-- password_number: how often the password was replaced. The hash alone does not tell: it is also
+-- replaced by one of a higher cost, with the password as it was.
 CREATE TABLE users (
     id                   BIGINT PRIMARY KEY,
     username             TEXT {binary} NOT NULL UNIQUE,
     state                TEXT NOT NULL CHECK (state IN ('active', 'disabled', 'deleted')),
     password_hash        TEXT,
+    password_number      BIGINT NOT NULL DEFAULT 0,
     one_time_expires_at  BIGINT,
     created_at           BIGINT NOT NULL,
     CHECK ((state = 'deleted') = (password_hash IS NULL))
@@ -140,5 +143,6 @@ CREATE TABLE rotation_runs (
     switched      BIGINT NOT NULL DEFAULT 0,
     reencrypted   BIGINT NOT NULL DEFAULT 0,
     destroyed     BIGINT NOT NULL DEFAULT 0,
+    rewrapped     BIGINT NOT NULL DEFAULT 0,
     failed        BIGINT NOT NULL DEFAULT 0
 );

@@ -1,7 +1,8 @@
 """Accounts: create, find, change, delete, and what a login is checked against.
 
 What needs a password takes Credentials, as they were when it was verified: that takes long, so it
-is done outside of a transaction, and the statement that writes compares the hash again.
+is done outside of a transaction, and the statement that writes compares the password's number.
+Not its hash: of several logins at once, one may replace that by a hash of a higher cost.
 """
 
 from __future__ import annotations
@@ -67,14 +68,14 @@ def create(
 def find_credentials(tx: Tx, username: Username) -> Credentials | None:
     """What to check a login against; None for unknown, disabled and deleted alike."""
     row = tx.one(
-        "SELECT id, username, created_at, one_time_expires_at IS NOT NULL, password_hash "
-        "FROM users WHERE username = ? AND state = 'active'",
+        "SELECT id, username, created_at, one_time_expires_at IS NOT NULL, password_hash, "
+        "password_number FROM users WHERE username = ? AND state = 'active'",
         username,
     )
     if row is None:
         return None
     account = Account(UserId(row[0]), Username(row[1]), from_microseconds(row[2]), bool(row[3]))
-    return Credentials(account, PasswordHash(row[4]))
+    return Credentials(account, PasswordHash(row[4]), row[5])
 
 
 def accept_login(tx: Tx, credentials: Credentials, now: datetime) -> bool:
@@ -85,10 +86,10 @@ def accept_login(tx: Tx, credentials: Credentials, now: datetime) -> bool:
     once, the second finds it used, whatever its clock says.
     """
     row = tx.one(
-        "SELECT 1 FROM users WHERE id = ? AND state = 'active' AND password_hash = ? "
+        "SELECT 1 FROM users WHERE id = ? AND state = 'active' AND password_number = ? "
         "AND (one_time_expires_at IS NULL OR one_time_expires_at > ?) FOR NO KEY UPDATE",
         credentials.account.id,
-        credentials.password_hash,
+        credentials.password_number,
         to_microseconds(now),
     )
     if row is not None and credentials.account.one_time:
@@ -99,7 +100,7 @@ def accept_login(tx: Tx, credentials: Credentials, now: datetime) -> bool:
 
 
 def upgrade_hash(tx: Tx, credentials: Credentials, upgraded: PasswordHash) -> bool:
-    """Replace a hash of an outdated cost, unless the password changed in the meantime."""
+    """Replace a hash of an outdated cost, unless somebody replaced it in the meantime."""
     changed = tx.run(
         "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?",
         upgraded,
@@ -117,11 +118,11 @@ def change_password(
     is no longer the account's: of two changes at once one wins.
     """
     changed = tx.run(
-        "UPDATE users SET password_hash = ?, one_time_expires_at = NULL "
-        "WHERE id = ? AND state = 'active' AND password_hash = ?",
+        "UPDATE users SET password_hash = ?, password_number = password_number + 1, "
+        "one_time_expires_at = NULL WHERE id = ? AND state = 'active' AND password_number = ?",
         chosen,
         credentials.account.id,
-        credentials.password_hash,
+        credentials.password_number,
     )
     if changed == 0:
         return None
@@ -140,9 +141,9 @@ def delete(tx: Tx, credentials: Credentials, now: datetime) -> bool:
     owner = credentials.account.id
     changed = tx.run(
         "UPDATE users SET state = 'deleted', password_hash = NULL, one_time_expires_at = NULL "
-        "WHERE id = ? AND state = 'active' AND password_hash = ?",
+        "WHERE id = ? AND state = 'active' AND password_number = ?",
         owner,
-        credentials.password_hash,
+        credentials.password_number,
     )
     if changed == 0:
         return False
@@ -206,8 +207,8 @@ def reset_password(
 ) -> int:
     """Replace the password by a one-time one; how many sessions that ended. Raises NotFound."""
     row = tx.one(
-        "UPDATE users SET password_hash = ?, one_time_expires_at = ? "
-        "WHERE username = ? AND state <> 'deleted' RETURNING id",
+        "UPDATE users SET password_hash = ?, password_number = password_number + 1, "
+        "one_time_expires_at = ? WHERE username = ? AND state <> 'deleted' RETURNING id",
         one_time,
         to_microseconds(until),
         username,

@@ -23,6 +23,7 @@ class Run:
     switched: int
     reencrypted: int
     destroyed: int
+    rewrapped: int
     failed: int
 
 
@@ -40,12 +41,13 @@ def finish(tx: Tx, number: int, outcome: Outcome, now: datetime, report: Report)
     """Note how it ended."""
     return tx.run(
         "UPDATE rotation_runs SET finished_at = ?, outcome = ?, switched = ?, reencrypted = ?, "
-        "destroyed = ?, failed = ? WHERE id = ?",
+        "destroyed = ?, rewrapped = ?, failed = ? WHERE id = ?",
         to_microseconds(now),
         outcome,
         report.switched,
         report.reencrypted,
         report.destroyed,
+        report.rewrapped,
         len(report.faults),
         number,
     )
@@ -54,8 +56,8 @@ def finish(tx: Tx, number: int, outcome: Outcome, now: datetime, report: Report)
 def last(tx: Tx) -> Run | None:
     """The newest run."""
     row = tx.one(
-        "SELECT started_at, finished_at, outcome, switched, reencrypted, destroyed, failed "
-        "FROM rotation_runs ORDER BY id DESC LIMIT 1"
+        "SELECT started_at, finished_at, outcome, switched, reencrypted, destroyed, rewrapped, "
+        "failed FROM rotation_runs ORDER BY id DESC LIMIT 1"
     )
     if row is None:
         return None
