@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+from collections.abc import Mapping
 
 from flask import Flask
 from werkzeug.routing import BaseConverter
@@ -23,8 +23,10 @@ from routes import (
     problems,
     secrets,
     tokens,
+    trace,
     transport,
 )
+from utils import logs
 from utils.vault import open_vault
 
 # <name>:verb, of one secret.
@@ -50,13 +52,10 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
     A configuration that must not start ends the process with one line on stderr.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     try:
         if settings is None:
-            config.refuse_debug_mode(os.environ)
-            for warning in config.misspelt(os.environ):
-                logging.getLogger("secrets_manager").warning(warning)
-            settings = config.load(os.environ)
+            settings = _settings(os.environ)
+        logs.configure(settings.LOG_FORMAT, settings.LOG_LEVEL)
         vault = open_vault(settings, utcnow())
     except (ConfigurationError, TryLater) as error:
         sys.exit(f"Not started: {error}")
@@ -71,4 +70,14 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
     app.cli.add_command(commands.users)
+    trace.install(app, [])
     return app
+
+
+def _settings(environ: Mapping[str, str]) -> config.Settings:
+    """Those of the environment, after a warning of each that nothing reads."""
+    logs.configure()
+    config.refuse_debug_mode(environ)
+    for warning in config.misspelt(environ):
+        logs.log(logs.NOTICE, message=warning)
+    return config.load(environ)

@@ -15,6 +15,7 @@ from flask import Response, after_this_request, request
 from models.errors import IntegrityViolation, InvalidToken, TryLater
 from models.rows import ApiToken, TokenId
 from routes.context import current_vault
+from routes.trace import note_caller
 from utils.db import Database
 from utils.store import api_tokens
 from utils.tokens import parse_token
@@ -48,6 +49,7 @@ def token(now: datetime) -> ApiToken:
         found = api_tokens.find(tx, vault.token_key, parsed, now)
     if found is None:
         raise _refused()
+    note_caller(found)
     found.powers.require_address(request.remote_addr)
     return found
 

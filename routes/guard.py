@@ -17,6 +17,7 @@ from models.powers import Scope
 from models.rows import Principal, Session
 from routes import bearer, tokens
 from routes.context import current_vault
+from routes.trace import note_caller
 from utils.store import sessions
 
 Access = Callable[[datetime], Principal | None]
@@ -90,4 +91,5 @@ def _find(claims: tokens.Claims, now: datetime) -> Session:
         found = sessions.find_session(tx, claims.session_id, claims.account_id, now)
     if found is None:
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
+    note_caller(found)
     return found
