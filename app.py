@@ -20,6 +20,7 @@ from routes import (
     context,
     health,
     keys,
+    metrics,
     problems,
     secrets,
     tokens,
@@ -67,10 +68,11 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     problems.install(app)
     transport.install(app, settings)
     tokens.install(app, vault)
+    app.register_blueprint(metrics.bp)
     for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
     app.cli.add_command(commands.users)
-    trace.install(app, [])
+    trace.install(app, metrics.install(app, vault))
     return app
 
 

@@ -7,6 +7,7 @@ there is nothing that CSRF protection could add.
 
 from __future__ import annotations
 
+import hmac
 import re
 from datetime import datetime
 
@@ -32,6 +33,12 @@ def is_sent() -> bool:
     """
     sent = request.headers.get("Authorization")
     return sent is not None and sent.partition(" ")[0].lower() not in _OF_OTHERS
+
+
+def is_exactly(wanted: str) -> bool:
+    """Whether this token was sent, found in a time that does not tell how much of it is right."""
+    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    return match is not None and hmac.compare_digest(match[1].encode(), wanted.encode())
 
 
 def token(now: datetime) -> ApiToken:

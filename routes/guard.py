@@ -27,6 +27,18 @@ def anybody(_now: datetime) -> None:
     """No credentials needed; any that are sent are not looked at."""
 
 
+def metrics_token(now: datetime) -> None:
+    """The bearer token of the setting METRICS_TOKEN, if there is one. Raises NotAuthenticated,
+    InvalidToken, or MissingPower for an API token: that metrics are off looks no different."""
+    wanted = current_vault().settings.METRICS_TOKEN
+    if wanted and bearer.is_exactly(wanted):
+        return
+    if bearer.is_sent():
+        bearer.token(now)
+        raise _not_for_tokens()
+    raise NotAuthenticated("Send the token of SECRETS_METRICS_TOKEN as Authorization: Bearer.")
+
+
 def may_read(now: datetime) -> Principal:
     """A live session, or an API token with the scope ``read``. Raises what :func:`session` does,
     InvalidToken or MissingPower."""
@@ -54,7 +66,7 @@ def session_even_with_one_time_password(now: datetime) -> Session:
     MissingPower for an API token."""
     if bearer.is_sent():
         bearer.token(now)
-        raise MissingPower("API tokens cannot do this. Log in with POST /login instead.")
+        raise _not_for_tokens()
     return _find(tokens.access_claims(), now)
 
 
@@ -93,3 +105,7 @@ def _find(claims: tokens.Claims, now: datetime) -> Session:
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
     note_caller(found)
     return found
+
+
+def _not_for_tokens() -> MissingPower:
+    return MissingPower("API tokens cannot do this. Log in with POST /login instead.")
