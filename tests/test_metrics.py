@@ -23,6 +23,7 @@ from models.errors import DatabaseUnavailable
 from models.rows import Report
 from routes import metrics as metrics_route
 from routes.context import vault_of
+from tests.support.log import logged
 from tests.support.people import PASSWORD, Person
 from tests.support.production import ProductionServer
 from tests.support.server import ROOT, Server
@@ -55,6 +56,18 @@ def answered(text: str, method: str, route: str, status: int) -> float:
     """How many such requests were counted."""
     labels = f'method="{method}",route="{route}",status="{status}"'
     return sample(text, f"secrets_manager_requests_total{{{labels}}}")
+
+
+def wait_for_workers(server: Server, number: int) -> None:
+    """Until so many have started, over all starts: granian, told to stop while one is still
+    starting, waits for that one for ever."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        said = [line["message"] for line in logged(server.log, "library")]
+        if sum(message.startswith("Started worker") for message in said) == number:
+            return
+        time.sleep(0.02)
+    raise AssertionError("not all workers started")
 
 
 @pytest.fixture
@@ -90,6 +103,7 @@ def test_the_counts_of_all_workers_add_up(tmp_path: Path) -> None:
     """Whichever of two workers answers; and a new start counts anew, with nobody's help."""
     folder = tmp_path / "instance"
     with ProductionServer(folder, ON) as server:
+        wait_for_workers(server, 2)
         with ThreadPoolExecutor(8) as pool:
             calls = [server.url + "/healthz"] * 100 + [server.url + f"/secrets/{CANARY}"] * 20
             list(pool.map(lambda url: requests.get(url, timeout=30), calls))
@@ -109,6 +123,7 @@ def test_the_counts_of_all_workers_add_up(tmp_path: Path) -> None:
         assert {path.stat().st_size for path in files} == {metrics._RESERVED_BYTES}
         assert all(int.from_bytes(path.read_bytes()[:4], sys.byteorder) > 8 for path in files[:2])
     with ProductionServer(folder, ON) as server:
+        wait_for_workers(server, 4)
         assert answered(scrape(server), "GET", "/healthz", 200) == 0
         assert first not in (folder / "metrics").iterdir()
 

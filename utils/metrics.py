@@ -13,8 +13,8 @@ variable, while it is loaded, that there are several processes.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -197,7 +197,7 @@ def _own_folder(parent: Path) -> Path:
     """That of this server: the same for all of its workers. Those of servers that are gone go.
 
     By machine too: in a volume that two containers share, each has a process 1."""
-    machine = socket.gethostname()
+    machine = platform.node()
     name = f"{machine}.{_identity(os.getppid())}"
     folder = parent / name
     folder.mkdir(mode=0o700, exist_ok=True)
