@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+from collections.abc import Mapping
 
 from flask import Flask
 from werkzeug.routing import BaseConverter
@@ -21,11 +21,14 @@ from routes import (
     db_commands,
     health,
     keys,
+    metrics,
     problems,
     secrets,
     tokens,
+    trace,
     transport,
 )
+from utils import logs
 
 # <name>:verb, of one secret.
 VERBS = ("versions", "rollback", "undelete", "destroy", "move", "share", "unshare", "shares")
@@ -50,15 +53,12 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
     A configuration that must not start ends the process with one line on stderr.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    if settings is None:
-        try:
-            config.refuse_debug_mode(os.environ)
-            for warning in config.misspelt(os.environ):
-                logging.getLogger("secrets_manager").warning(warning)
-            settings = config.load(os.environ)
-        except ConfigurationError as error:
-            sys.exit(f"Not started: {error}")
+    try:
+        if settings is None:
+            settings = _settings(os.environ)
+    except ConfigurationError as error:
+        sys.exit(f"Not started: {error}")
+    logs.configure(settings.LOG_FORMAT, settings.LOG_LEVEL)
 
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
@@ -67,13 +67,19 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     problems.install(app)
     transport.install(app, settings)
     tokens.install(app, settings)
+    app.register_blueprint(metrics.bp)
     for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
-    for command in (
-        commands.users,
-        db_commands.db,
-        backup_commands.backup,
-        backup_commands.restore,
-    ):
+    for command in (commands.users, db_commands.db, *backup_commands.COMMANDS):
         app.cli.add_command(command)
+    trace.install(app, metrics.install(app, settings))
     return app
+
+
+def _settings(environ: Mapping[str, str]) -> config.Settings:
+    """Those of the environment, after a warning of each that nothing reads."""
+    logs.configure()
+    config.refuse_debug_mode(environ)
+    for warning in config.misspelt(environ):
+        logs.log(logs.NOTICE, message=warning)
+    return config.load(environ)

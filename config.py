@@ -233,6 +233,22 @@ class Settings(BaseModel):
         description="Largest request body: a 64 KiB value, with every character escaped.",
     )
 
+    # --- logs and metrics --------------------------------------------------------------------
+
+    LOG_FORMAT: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        description="How a line of the log is written; auto: text on a terminal, otherwise json.",
+    )
+    LOG_LEVEL: Literal["info", "warning", "error"] = Field(
+        default="info", description="What is logged: warning leaves out the line of each request."
+    )
+    METRICS_TOKEN: Annotated[str, Field(max_length=1024)] = Field(
+        default="",
+        repr=False,
+        description="What `GET /metrics` wants as its bearer token, at least 32 characters; empty: "
+        "nothing is counted or shown.",
+    )
+
     @property
     def database_url(self) -> str:
         """The database in use."""
@@ -305,13 +321,18 @@ def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def _refuse_weak(settings: Settings) -> None:
-    """PyJWT only warns about a short key (RFC 7518 section 3.2 asks for 256 bits)."""
+    """PyJWT only warns about a short key (RFC 7518 section 3.2 asks for 256 bits). The token of
+    the metrics must be sendable in a header too."""
     if (
         settings.JWT_SECRET_KEY
         and len(settings.JWT_SECRET_KEY.encode()) < _MINIMUM_SIGNING_KEY_BYTES
     ):
         raise ConfigurationError(
             f"{PREFIX}JWT_SECRET_KEY: must have at least {_MINIMUM_SIGNING_KEY_BYTES} bytes."
+        )
+    if settings.METRICS_TOKEN and not re.fullmatch(r"[!-~]{32,}", settings.METRICS_TOKEN):
+        raise ConfigurationError(
+            f"{PREFIX}METRICS_TOKEN: must have at least 32 characters, ASCII without blanks."
         )
     if settings.SESSION_IDLE_LIFETIME > settings.SESSION_LIFETIME:
         raise ConfigurationError(

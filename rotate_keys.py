@@ -31,6 +31,7 @@ from models.errors import (
 from models.names import parse_username
 from models.rows import Fault, UserId
 from models.times import rfc3339, utcnow
+from utils import logs
 from utils.console import Output
 from utils.crypto import MasterKeys
 from utils.db import Database
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     interruption = Interruption()
     try:
         settings = config.load(os.environ)
+        logs.configure(settings.LOG_FORMAT, settings.LOG_LEVEL)
         db, master = open_existing_store(settings)
         db.at_rest = interruption.check
         with closing(db):

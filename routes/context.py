@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import cast
@@ -24,6 +25,7 @@ class _Context:
     settings: Settings
     vault: Vault | None = None
     opening: Lock = field(default_factory=Lock)
+    prepare: Callable[[Vault], object] = lambda _vault: None
 
 
 def install(app: Flask, vault: Vault) -> None:
@@ -42,6 +44,14 @@ def open_for(app: Flask, settings: Settings) -> None:
     context = click.get_current_context(silent=True)
     if context is None or not isinstance(context.command, FlaskGroup):
         vault_of(app)
+
+
+def when_open(app: Flask, prepare: Callable[[Vault], object]) -> None:
+    """Call *prepare* with the vault of *app*, as soon as it is open."""
+    context = cast(_Context, app.extensions[_NAME])
+    context.prepare = prepare
+    if context.vault is not None:
+        prepare(context.vault)
 
 
 def current_vault() -> Vault:
@@ -66,4 +76,5 @@ def vault_of(app: Flask) -> Vault:
                 context.vault = open_vault(context.settings, utcnow())
             except (ConfigurationError, TryLater) as error:
                 sys.exit(f"Not started: {error}")
+            context.prepare(context.vault)
     return context.vault

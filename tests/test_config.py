@@ -55,6 +55,9 @@ GOOD: dict[str, tuple[str, Any]] = {
         (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1")),
     ),
     "MAX_BODY_BYTES": ("1048576", 1048576),
+    "LOG_FORMAT": ("text", "text"),
+    "LOG_LEVEL": ("error", "error"),
+    "METRICS_TOKEN": ("m" * 32, "m" * 32),
 }
 # The seed's settings keep their names and meaning; of this one there is one value.
 ONLY = {"JWT_TOKEN_LOCATION": ("cookies", ("cookies",))}
@@ -86,6 +89,9 @@ BAD = {
     "ALLOW_PLAIN_HTTP": CANARY,
     "TRUSTED_PROXIES": f"10.0.0.0/8,{CANARY}",
     "MAX_BODY_BYTES": "64k",
+    "LOG_FORMAT": CANARY,
+    "LOG_LEVEL": CANARY,
+    "METRICS_TOKEN": f"{CANARY} and a blank, though it is long enough",
 }
 
 

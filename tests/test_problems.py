@@ -26,6 +26,7 @@ ALLOWED = {
     "/secrets/a": {"GET", "PUT", "PATCH", "DELETE"},
     "/healthz": {"GET"},
     "/readyz": {"GET"},
+    "/metrics": {"GET"},
 }
 UNKNOWN = (
     *(

@@ -66,7 +66,9 @@ class SqliteDatabase(Database):
                     connection.execute(begin)
                 else:
                     connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
+                    began = time.perf_counter()
                     self._insist(connection, begin, wait=wait_ms > 0)
+                    self.waited("lock", time.perf_counter() - began)
                     connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             yield _SqliteTx(connection)
             with our_errors():

@@ -54,7 +54,13 @@ QUERIES: dict[str, list[dict[str, str]]] = {
 # Registration tells that a name is taken: decided, and written in SECURITY.md.
 TELLS = {"POST /register"}
 _NOT_TAKEN = {400, 411, 415, 422}  # what was sent is not what the route takes: nothing was tried
-_WITHOUT_SESSION = {"POST /login", "POST /register", "POST /refresh", "POST /logout"}
+_WITHOUT_SESSION = {
+    "POST /login",
+    "POST /register",
+    "POST /refresh",
+    "POST /logout",
+    "GET /metrics",
+}
 _ID = re.compile(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{22}(?![0-9A-Za-z_-])")
 _TOKEN = re.compile(r"smt_[0-9A-Za-z_]+")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
