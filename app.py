@@ -21,9 +21,11 @@ from routes import (
     health,
     keys,
     problems,
+    purge,
     secrets,
     tokens,
     transport,
+    versions,
 )
 from utils.vault import open_vault
 
@@ -70,5 +72,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     tokens.install(app, vault)
     for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
+    app.register_blueprint(versions.bp)
     app.cli.add_command(commands.users)
+    app.cli.add_command(purge.purge)
     return app

@@ -35,7 +35,7 @@ from utils.console import Output
 from utils.crypto import MasterKeys
 from utils.db import Database
 from utils.interruption import Interrupted, Interruption
-from utils.record import leaves_remains, recorded
+from utils.record import leaves_remains, recorded, scrubbed
 from utils.rotation import DEFAULT_BATCH, Rotator, owners_due
 from utils.status import read_status
 from utils.store import ciphertexts, keys, system
@@ -112,7 +112,7 @@ class Command:
                 with self.out.progress("re-encrypting", lambda: self._count_stale(owners)) as step:
                     rotator.sweep(step)
                 rotator.destroy()
-                if (remains or report.destroyed or report.signing_keys) and not self.db.scrub():
+                if (remains or report.destroyed or report.signing_keys) and not scrubbed(self.db):
                     report.faults.append(Fault("database", _REMAINS))
         self.out.faults(report.faults)
         self.out.summary(
