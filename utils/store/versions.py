@@ -7,6 +7,7 @@ newest version: what is not there to be read is destroyed whole.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
 from models.conditions import Conditions
@@ -67,7 +68,7 @@ def rollback(
 
 
 def undelete(tx: Tx, act: Act, name: SecretName, conditions: Conditions) -> SecretInfo:
-    """Undo a delete: the secret is again as it was, with another tag.
+    """Undo a delete: the secret is again as it was, but for the tag, which the delete changed.
 
     Not when the time is over, whether a purge has run or not: what was said to be gone does
     not come back. Nor where it would be hidden still, because it expired. Raises NotFound,
@@ -85,13 +86,8 @@ def undelete(tx: Tx, act: Act, name: SecretName, conditions: Conditions) -> Secr
             "and rolled back to."
         )
     conditions.require(None)
-    tag = new_id()
-    tx.run(
-        "UPDATE secrets SET deleted_at = NULL, purge_at = NULL, tag = ? WHERE id = ?", tag, found.id
-    )
-    restored = find(tx, act.owner, name)
-    assert restored is not None  # noqa: S101 - the row is there, and its owner locked
-    return restored
+    tx.run("UPDATE secrets SET deleted_at = NULL, purge_at = NULL WHERE id = ?", found.id)
+    return replace(found, deleted_at=None, purge_at=None)
 
 
 def destroy_versions(
@@ -137,11 +133,12 @@ def move(tx: Tx, act: Act, name: SecretName, to: SecretName, conditions: Conditi
     if live is None:
         raise absent()
     conditions.require(live)
+    tag = new_id()
     moved = tx.run(
         "UPDATE secrets SET name = ?, tag = ?, updated_at = ? WHERE id = ? "
         "AND NOT EXISTS (SELECT 1 FROM secrets o WHERE o.owner_id = ? AND o.name = ?)",
         to,
-        new_id(),
+        tag,
         to_microseconds(act.now),
         live.id,
         act.owner,
@@ -152,9 +149,7 @@ def move(tx: Tx, act: Act, name: SecretName, to: SecretName, conditions: Conditi
             "A secret of yours has this name, or had it and is deleted or expired. Choose another, "
             'or free it: POST /secrets/<name>:destroy with {"all": true}.'
         )
-    there = find(tx, act.owner, to)
-    assert there is not None  # noqa: S101 - it was just moved there, and its owner locked
-    return there
+    return replace(live, name=to, tag=tag, updated_at=act.now)
 
 
 def _to_destroy(tx: Tx, act: Act, name: SecretName, conditions: Conditions) -> SecretInfo:
