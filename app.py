@@ -23,12 +23,32 @@ from routes import (
     keys,
     metrics,
     problems,
+    purge,
     secrets,
     tokens,
     trace,
     transport,
+    versions,
 )
 from utils import logs
+
+BLUEPRINTS = (
+    account.bp,
+    api_tokens.bp,
+    auth.bp,
+    health.bp,
+    keys.bp,
+    metrics.bp,
+    secrets.bp,
+    versions.bp,
+)
+COMMANDS = (
+    backup_commands.backup,
+    backup_commands.restore,
+    commands.users,
+    db_commands.db,
+    purge.purge,
+)
 
 # <name>:verb, of one secret.
 VERBS = ("versions", "rollback", "undelete", "destroy", "move", "share", "unshare", "shares")
@@ -67,10 +87,9 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     problems.install(app)
     transport.install(app, settings)
     tokens.install(app, settings)
-    app.register_blueprint(metrics.bp)
-    for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
+    for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    for command in (commands.users, db_commands.db, *backup_commands.COMMANDS):
+    for command in COMMANDS:
         app.cli.add_command(command)
     trace.install(app, metrics.install(app, settings))
     return app

@@ -207,7 +207,14 @@ class Settings(BaseModel):
 
     DELETED_RETENTION: Duration = Field(
         default=timedelta(days=30),
-        description="From delete to `purge_at`, which answers tell; nothing is purged yet.",
+        description="How long a delete can be undone. flask purge removes for good what was "
+        "deleted, or has expired, longer ago.",
+    )
+    VERSIONS_KEPT: int = Field(
+        default=10,
+        ge=1,
+        le=1_000_000,
+        description="Versions of a secret that flask purge leaves, the newest ones.",
     )
 
     KEY_MAX_AGE: Duration = Field(

@@ -106,6 +106,10 @@ class AlreadyExists(SecretsManagerError):
     """A name that is taken."""
 
 
+class WrongState(SecretsManagerError):
+    """The secret is there, and not in a state in which this can be done to it."""
+
+
 class LimitReached(SecretsManagerError):
     """The account has as many of these as it may have."""
 

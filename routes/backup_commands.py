@@ -60,6 +60,3 @@ def _sentence(error: SecretsManagerError) -> str:
     if isinstance(error, DatabaseUnavailable) and error.why:
         return f"{str(error).removesuffix('.')}: {error.why}."
     return str(error)
-
-
-COMMANDS = (backup, restore)

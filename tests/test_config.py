@@ -48,6 +48,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "REGISTRATION": ("closed", "closed"),
     "AUTO_MIGRATE": ("false", False),
     "DELETED_RETENTION": ("1d", timedelta(days=1)),
+    "VERSIONS_KEPT": ("1", 1),
     "KEY_MAX_AGE": ("7d", timedelta(days=7)),
     "ALLOW_PLAIN_HTTP": ("true", True),
     "TRUSTED_PROXIES": (
@@ -85,6 +86,7 @@ BAD = {
     "REGISTRATION": CANARY,
     "AUTO_MIGRATE": CANARY,
     "DELETED_RETENTION": CANARY,
+    "VERSIONS_KEPT": "0",
     "KEY_MAX_AGE": "-1d",
     "ALLOW_PLAIN_HTTP": CANARY,
     "TRUSTED_PROXIES": f"10.0.0.0/8,{CANARY}",

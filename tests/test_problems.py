@@ -24,6 +24,8 @@ ALLOWED = {
     "/tokens/a": {"DELETE"},
     "/secrets": {"GET", "POST"},
     "/secrets/a": {"GET", "PUT", "PATCH", "DELETE"},
+    "/secrets/a:versions": {"GET"},
+    **{f"/secrets/a:{verb}": {"POST"} for verb in ("rollback", "undelete", "destroy", "move")},
     "/healthz": {"GET"},
     "/readyz": {"GET"},
     "/metrics": {"GET"},
