@@ -16,6 +16,7 @@ from routes import (
     account,
     api_tokens,
     auth,
+    batch,
     commands,
     context,
     health,
@@ -68,7 +69,15 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     problems.install(app)
     transport.install(app, settings)
     tokens.install(app, vault)
-    for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
+    for blueprint in (
+        auth.bp,
+        account.bp,
+        api_tokens.bp,
+        secrets.bp,
+        batch.bp,
+        keys.bp,
+        health.bp,
+    ):
         app.register_blueprint(blueprint)
     app.cli.add_command(commands.users)
     return app

@@ -19,11 +19,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from models.errors import ConfigurationError
+from models.rows import Limits
 
 PREFIX = "SECRETS_"
 _MINIMUM_SIGNING_KEY_BYTES = 32
 _LONGEST = timedelta(days=36_500)
-_MOST_ATTEMPTS = 1_000_000
+_MOST = 1_000_000
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -153,20 +154,20 @@ class Settings(BaseModel):
     LOGIN_ATTEMPTS_PAIR: int = Field(
         default=10,
         ge=0,
-        le=_MOST_ATTEMPTS,
+        le=_MOST,
         description="Wrong passwords for one account from one source, before 429. 0: no limit.",
     )
     LOGIN_ATTEMPTS_ACCOUNT: int = Field(
         default=50,
         ge=0,
-        le=_MOST_ATTEMPTS,
+        le=_MOST,
         description="The same, for one account from all sources that it never logged in from. "
         "0: no limit.",
     )
     LOGIN_ATTEMPTS_SOURCE: int = Field(
         default=50,
         ge=0,
-        le=_MOST_ATTEMPTS,
+        le=_MOST,
         description="The same, from one source (an IPv4 address, or an IPv6 /64) for all accounts. "
         "0: no limit.",
     )
@@ -179,6 +180,20 @@ class Settings(BaseModel):
     DELETED_RETENTION: Duration = Field(
         default=timedelta(days=30),
         description="From delete to `purge_at`, which answers tell; nothing is purged yet.",
+    )
+
+    MAX_SECRETS: int = Field(
+        default=10_000,
+        ge=0,
+        le=_MOST,
+        description="Secrets of an account; deleted and expired ones count until they are purged. "
+        "0: no limit.",
+    )
+    MAX_VERSIONS: int = Field(
+        default=1000,
+        ge=0,
+        le=_MOST,
+        description="Versions of a secret; a write beyond is refused. 0: no limit.",
     )
 
     KEY_MAX_AGE: Duration = Field(
@@ -203,6 +218,11 @@ class Settings(BaseModel):
         le=64 * 1024 * 1024,
         description="Largest request body: a 64 KiB value, with every character escaped.",
     )
+
+    @property
+    def limits(self) -> Limits:
+        """How many secrets and versions there may be, as the data layer takes it."""
+        return Limits(self.MAX_SECRETS, self.MAX_VERSIONS)
 
     @property
     def database_url(self) -> str:

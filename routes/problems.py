@@ -94,7 +94,7 @@ def _ours(error: errors.SecretsManagerError) -> Response:
     headers: dict[str, str] = {}
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log(kind.name, error)
-    if isinstance(error, errors.InvalidFields):
+    if error.problems:
         extra["errors"] = [
             {"pointer": problem.pointer, "detail": problem.detail} for problem in error.problems
         ]
@@ -110,6 +110,15 @@ def _ours(error: errors.SecretsManagerError) -> Response:
     if isinstance(error, errors.InvalidToken):
         headers["WWW-Authenticate"] = 'Bearer realm="secrets-manager", error="invalid_token"'
     return _problem(kind, detail, extra, headers)
+
+
+def in_short(error: errors.SecretsManagerError) -> dict[str, Any]:
+    """A problem with one of several things that were asked for, inside of an answer."""
+    kind = KINDS[type(error)]
+    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log(kind.name, error)
+    detail = _OURS_TO_MEND if isinstance(error, errors.Undecryptable) else str(error)
+    return {"type": TYPE_PREFIX + kind.name, "status": kind.status, "detail": detail}
 
 
 def _http(error: HTTPException) -> Response:

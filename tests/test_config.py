@@ -46,6 +46,8 @@ GOOD: dict[str, tuple[str, Any]] = {
     "LOGIN_ATTEMPTS_SOURCE": ("1000", 1000),
     "REGISTRATION": ("closed", "closed"),
     "DELETED_RETENTION": ("1d", timedelta(days=1)),
+    "MAX_SECRETS": ("50", 50),
+    "MAX_VERSIONS": ("0", 0),
     "KEY_MAX_AGE": ("7d", timedelta(days=7)),
     "ALLOW_PLAIN_HTTP": ("true", True),
     "TRUSTED_PROXIES": (
@@ -78,6 +80,8 @@ BAD = {
     "LOGIN_ATTEMPTS_SOURCE": "1000001",
     "REGISTRATION": CANARY,
     "DELETED_RETENTION": CANARY,
+    "MAX_SECRETS": "-1",
+    "MAX_VERSIONS": "1000001",
     "KEY_MAX_AGE": "-1d",
     "ALLOW_PLAIN_HTTP": CANARY,
     "TRUSTED_PROXIES": f"10.0.0.0/8,{CANARY}",

@@ -37,6 +37,8 @@ BODIES: dict[str, Any] = {
     "POST /secrets": {"name": "{name}", "secret": "of the trespasser"},
     "PUT /secrets/<secret_name:name>": {"secret": "of the trespasser"},
     "PATCH /secrets/<secret_name:name>": {"secret": "of the trespasser"},
+    "POST /secrets:batchGet": {"names": ["{name}"]},
+    "POST /secrets:batchWrite": {"writes": [{"name": "{name}", "secret": "of the trespasser"}]},
 }
 # What else a route can be asked. A cursor that is none of the caller's may well be refused.
 QUERIES: dict[str, list[dict[str, str]]] = {

@@ -60,10 +60,19 @@ class Route:
         """Call it for the secret *name*."""
         sent = {**self.options, **options}
         if "json" in sent:
-            sent["json"] = {k: v.replace("NAME", name) for k, v in sent["json"].items()}
+            sent["json"] = _with_name(sent["json"], name)
         return caller.request(self.method, self.path.replace("NAME", name), **sent)
 
 
+def _with_name(body: Any, name: str) -> Any:
+    if isinstance(body, str):
+        return body.replace("NAME", name)
+    if isinstance(body, dict):
+        return {key: _with_name(value, name) for key, value in body.items()}
+    return [_with_name(value, name) for value in body]
+
+
+_WRITES = {"json": {"writes": [{"name": "NAME", "secret": "n"}]}}
 _VALUE = {"json": {"secret": "new"}}
 ROUTES: dict[str, Route] = {
     "POST /secrets": Route("write", "POST", "/secrets", {"json": {"name": "NAME", "secret": "n"}}),
@@ -72,8 +81,14 @@ ROUTES: dict[str, Route] = {
     "PUT /secrets/<secret_name:name>": Route("write", "PUT", "/secrets/NAME", _VALUE),
     "PATCH /secrets/<secret_name:name>": Route("write", "PATCH", "/secrets/NAME", _VALUE),
     "DELETE /secrets/<secret_name:name>": Route("write", "DELETE", "/secrets/NAME", {}),
+    "POST /secrets:batchGet": Route(
+        "read", "POST", "/secrets:batchGet", {"json": {"names": ["NAME"]}}
+    ),
+    "POST /secrets:batchWrite": Route("write", "POST", "/secrets:batchWrite", _WRITES),
 }
-NAMED = {what: route for what, route in ROUTES.items() if what != "GET /secrets"}
+# The others leave out what the token does not reach, or say so of each name.
+_OF_MANY = {"GET /secrets", "POST /secrets:batchGet"}
+NAMED = {what: route for what, route in ROUTES.items() if what not in _OF_MANY}
 
 
 def missing(response: TestResponse) -> str:
