@@ -174,6 +174,22 @@ class Settings(BaseModel):
     REGISTRATION: Literal["open", "closed"] = Field(
         default="open", description="Whether POST /register takes new accounts."
     )
+    REGISTRATIONS_SOURCE: int = Field(
+        default=100,
+        ge=0,
+        le=_MOST,
+        description="Accounts that one source may register in an hour, before 429. 0: no limit.",
+    )
+    MAX_SESSIONS: int = Field(
+        default=100,
+        ge=0,
+        le=_MOST,
+        description="Sessions of an account; a login beyond ends the one that was used longest "
+        "ago. 0: no limit.",
+    )
+    MAX_TOKENS: int = Field(
+        default=100, ge=0, le=_MOST, description="API tokens of an account. 0: no limit."
+    )
 
     # --- secrets ---------------------------------------------------------------------------
 

@@ -165,6 +165,17 @@ class TooManyAttempts(TryLater):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyRegistrations(TryLater):
+    """One source makes accounts faster than it may."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            "Too many accounts were registered from this address. Try again after `Retry-After` "
+            "seconds."
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
 # --- what an operator must mend ----------------------------------------------------------------
 
 

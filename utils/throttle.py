@@ -10,6 +10,8 @@ that exist, are disabled, or never were:
 The account's own limit would let anybody lock its owner out, so it does not apply to sources that
 the account has logged in from (``utils/store/attempts.py`` remembers them).
 
+And one bucket a source for accounts that it registers, so that nobody fills the disk with them.
+
 What is stored is a keyed hash of names and addresses: people type their password as their name,
 and where somebody works from is nobody's business.
 """
@@ -27,6 +29,7 @@ from models.rows import SystemKey
 # Begins with no digit, as what the pepper makes of passwords does.
 _PURPOSE = b"subjects of login attempts"
 _MICROSECOND = timedelta(microseconds=1)
+_HOUR = timedelta(hours=1)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: IPv4 clients, through a translator
 _IPV4_BITS, _INTERFACE_BITS = 32, 64
 
@@ -65,11 +68,18 @@ class Throttle:
     they are one for all workers, and survive a restart."""
 
     def __init__(
-        self, pepper: SystemKey, window: timedelta, pair: int, account: int, source: int
+        self,
+        pepper: SystemKey,
+        window: timedelta,
+        pair: int,
+        account: int,
+        source: int,
+        registrations: int = 0,
     ) -> None:
         self._key = hmac.digest(pepper, _PURPOSE, "sha256")
-        self._window = window // _MICROSECOND
+        self._window = window
         self._pair, self._account, self._source = pair, account, source
+        self._registrations = registrations
 
     def guess(self, username: str, address: str | None) -> Guess:
         """The limits for a password sent for *username*, as typed, from *address*."""
@@ -79,20 +89,26 @@ class Throttle:
         return Guess(
             pair=pair,
             everywhere=(
-                *self._bucket(pair, self._pair),
-                *self._bucket(self._subject("source", source), self._source),
+                *_bucket(pair, self._pair, self._window),
+                *_bucket(self._subject("source", source), self._source, self._window),
             ),
-            unknown_source=self._bucket(self._subject("account", "", name), self._account),
+            unknown_source=_bucket(self._subject("account", "", name), self._account, self._window),
         )
+
+    def registration(self, address: str | None) -> tuple[Bucket, ...]:
+        """The limit for an account that somebody registers from *address*."""
+        subject = self._subject("registration", source_of(address))
+        return _bucket(subject, self._registrations, _HOUR)
 
     def _subject(self, kind: str, source: str, name: str = "") -> str:
         """Only the last part may hold a NUL, so the parts can't run into each other."""
         message = f"{kind}\x00{source}\x00{name}".encode("utf-8", "surrogatepass")
         return hmac.digest(self._key, message, "sha256").hex()
 
-    def _bucket(self, subject: str, units: int) -> tuple[Bucket, ...]:
-        """None for 0: no limit. The cost is rounded up, so that no unit comes early."""
-        return (Bucket(subject, units, -(-self._window // units)),) if units else ()
+
+def _bucket(subject: str, units: int, window: timedelta) -> tuple[Bucket, ...]:
+    """None for 0: no limit. The cost is rounded up, so that no unit comes early."""
+    return (Bucket(subject, units, -(-(window // _MICROSECOND) // units)),) if units else ()
 
 
 def source_of(address: str | None) -> str:

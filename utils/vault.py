@@ -65,6 +65,7 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
         settings.LOGIN_ATTEMPTS_PAIR,
         settings.LOGIN_ATTEMPTS_ACCOUNT,
         settings.LOGIN_ATTEMPTS_SOURCE,
+        settings.REGISTRATIONS_SOURCE,
     )
     return Vault(settings, db, master, hasher, throttle, keys[system.TOKEN])
 

@@ -90,7 +90,13 @@ def _application(folder: Path, url: str) -> Flask:
     # Guessing is another row's subject.
     limits = {f"LOGIN_ATTEMPTS_{name}": 0 for name in ("PAIR", "ACCOUNT", "SOURCE")}
     return create_app(
-        Settings(INSTANCE_DIR=folder, DATABASE_URL=url, BCRYPT_COST=4, **limits)  # type: ignore[arg-type]
+        Settings(
+            INSTANCE_DIR=folder,
+            DATABASE_URL=url,
+            BCRYPT_COST=4,
+            REGISTRATIONS_SOURCE=0,
+            **limits,  # type: ignore[arg-type]
+        )
     )
 
 

@@ -43,8 +43,9 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_user ON sessions (user_id, created_at, id);
 
--- One leaky bucket a subject: an account, a source, or the pair of them, as a keyed hash (what people
--- type as their name may be their password). full_at: when all its units will be back.
+-- One leaky bucket a subject: an account, a source, the pair of them, or a source that registers, as a
+-- keyed hash (what people type as their name may be their password). full_at: when all its units will
+-- be back.
 CREATE TABLE login_attempts (
     subject  TEXT PRIMARY KEY,
     full_at  BIGINT NOT NULL
