@@ -21,6 +21,7 @@ from routes import (
     context,
     health,
     keys,
+    pace,
     problems,
     secrets,
     tokens,
@@ -68,6 +69,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     context.install(app, vault)
     problems.install(app)
     transport.install(app, settings)
+    pace.install(app)
     tokens.install(app, vault)
     for blueprint in (
         auth.bp,

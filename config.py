@@ -63,6 +63,11 @@ def _folder(value: Any) -> Any:
     return value
 
 
+def _limit(default: int, what: str) -> Any:
+    """A field that says how many there may be."""
+    return Field(default=default, ge=0, le=_MOST, description=f"{what} 0: no limit.")
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))]
 Strings = Annotated[tuple[str, ...], BeforeValidator(_list)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -151,45 +156,30 @@ class Settings(BaseModel):
         description="How long until all attempts that the next three settings allow are back, "
         "one by one.",
     )
-    LOGIN_ATTEMPTS_PAIR: int = Field(
-        default=10,
-        ge=0,
-        le=_MOST,
-        description="Wrong passwords for one account from one source, before 429. 0: no limit.",
+    LOGIN_ATTEMPTS_PAIR: int = _limit(
+        10,
+        "Wrong passwords for one account from one source, before 429.",
     )
-    LOGIN_ATTEMPTS_ACCOUNT: int = Field(
-        default=50,
-        ge=0,
-        le=_MOST,
-        description="The same, for one account from all sources that it never logged in from. "
-        "0: no limit.",
+    LOGIN_ATTEMPTS_ACCOUNT: int = _limit(
+        50,
+        "The same, for one account from all sources that it never logged in from.",
     )
-    LOGIN_ATTEMPTS_SOURCE: int = Field(
-        default=50,
-        ge=0,
-        le=_MOST,
-        description="The same, from one source (an IPv4 address, or an IPv6 /64) for all accounts. "
-        "0: no limit.",
+    LOGIN_ATTEMPTS_SOURCE: int = _limit(
+        50,
+        "The same, from one source (an IPv4 address, or an IPv6 /64) for all accounts.",
     )
     REGISTRATION: Literal["open", "closed"] = Field(
         default="open", description="Whether POST /register takes new accounts."
     )
-    REGISTRATIONS_SOURCE: int = Field(
-        default=100,
-        ge=0,
-        le=_MOST,
-        description="Accounts that one source may register in an hour, before 429. 0: no limit.",
+    REGISTRATIONS_SOURCE: int = _limit(
+        100,
+        "Accounts that one source may register in an hour, before 429.",
     )
-    MAX_SESSIONS: int = Field(
-        default=100,
-        ge=0,
-        le=_MOST,
-        description="Sessions of an account; a login beyond ends the one that was used longest "
-        "ago. 0: no limit.",
+    MAX_SESSIONS: int = _limit(
+        100,
+        "Sessions of an account; a login beyond ends the one that was used longest ago.",
     )
-    MAX_TOKENS: int = Field(
-        default=100, ge=0, le=_MOST, description="API tokens of an account. 0: no limit."
-    )
+    MAX_TOKENS: int = _limit(100, "API tokens of an account.")
 
     # --- secrets ---------------------------------------------------------------------------
 
@@ -198,23 +188,24 @@ class Settings(BaseModel):
         description="From delete to `purge_at`, which answers tell; nothing is purged yet.",
     )
 
-    MAX_SECRETS: int = Field(
-        default=10_000,
-        ge=0,
-        le=_MOST,
-        description="Secrets of an account; deleted and expired ones count until they are purged. "
-        "0: no limit.",
+    MAX_SECRETS: int = _limit(
+        10_000,
+        "Secrets of an account; deleted and expired ones count until they are purged.",
     )
-    MAX_VERSIONS: int = Field(
-        default=1000,
-        ge=0,
-        le=_MOST,
-        description="Versions of a secret; a write beyond is refused. 0: no limit.",
-    )
+    MAX_VERSIONS: int = _limit(1000, "Versions of a secret; a write beyond is refused.")
 
     KEY_MAX_AGE: Duration = Field(
         default=timedelta(days=30),
         description="rotate_keys.py, run without arguments, replaces keys older than this.",
+    )
+
+    REQUESTS_PER_MINUTE_PRINCIPAL: int = _limit(
+        6000,
+        "Requests of an API token, or of all sessions of an account, before 429.",
+    )
+    REQUESTS_PER_MINUTE_SOURCE: int = _limit(
+        6000,
+        "Requests from one source, before 429; not health checks.",
     )
 
     # --- transport -------------------------------------------------------------------------

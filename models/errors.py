@@ -176,6 +176,14 @@ class TooManyRegistrations(TryLater):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyRequests(TryLater):
+    """A source or a principal sends faster than it may. Nothing was done."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("Too many requests. Try again after `Retry-After` seconds.")
+        self.retry_after_seconds = retry_after_seconds
+
+
 # --- what an operator must mend ----------------------------------------------------------------
 
 

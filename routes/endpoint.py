@@ -24,6 +24,7 @@ from models.rows import Account, Act, ApiToken, Author, Principal, Session
 from models.times import utcnow
 from routes import guard
 from routes.context import current_vault
+from routes.pace import count_principal
 from routes.parsing import parse_body, parse_query
 
 Body = TypeVar("Body", bound=requests.Request)
@@ -99,6 +100,7 @@ def endpoint(
         def handle(*args: Path.args, **kwargs: Path.kwargs) -> Response:
             began = utcnow()
             caller = access(began)
+            count_principal(caller, began)
             if isinstance(caller, ApiToken) and "name" in kwargs:
                 caller.powers.require_name(str(kwargs["name"]))
             accepts, asked, sent = _negotiate(produces), parse_query(query), parse_body(body)

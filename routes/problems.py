@@ -58,6 +58,7 @@ KINDS: dict[type[Exception], Kind] = {
     errors.InvalidFields: Kind(422, "invalid-fields", "Some fields are not valid"),
     errors.TooManyAttempts: Kind(429, "too-many-attempts", "Too many attempts"),
     errors.TooManyRegistrations: Kind(429, "too-many-registrations", "Too many registrations"),
+    errors.TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
     errors.DatabaseBusy: Kind(503, "database-busy", "The database is busy"),
     errors.DatabaseUnavailable: Kind(503, "database-unavailable", "The database is not available"),
     errors.HashingSaturated: Kind(503, "hashing-saturated", "Too many logins at once"),

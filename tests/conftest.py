@@ -55,6 +55,8 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         BCRYPT_COST=4,
         HASHING_QUEUE=100,
         REGISTRATIONS_SOURCE=0,
+        REQUESTS_PER_MINUTE_PRINCIPAL=0,
+        REQUESTS_PER_MINUTE_SOURCE=0,
     )
 
 

@@ -52,6 +52,8 @@ GOOD: dict[str, tuple[str, Any]] = {
     "MAX_SECRETS": ("50", 50),
     "MAX_VERSIONS": ("0", 0),
     "KEY_MAX_AGE": ("7d", timedelta(days=7)),
+    "REQUESTS_PER_MINUTE_PRINCIPAL": ("0", 0),
+    "REQUESTS_PER_MINUTE_SOURCE": ("600", 600),
     "ALLOW_PLAIN_HTTP": ("true", True),
     "TRUSTED_PROXIES": (
         "10.0.0.0/8,::1",
@@ -89,6 +91,8 @@ BAD = {
     "MAX_SECRETS": "-1",
     "MAX_VERSIONS": "1000001",
     "KEY_MAX_AGE": "-1d",
+    "REQUESTS_PER_MINUTE_PRINCIPAL": "-1",
+    "REQUESTS_PER_MINUTE_SOURCE": CANARY,
     "ALLOW_PLAIN_HTTP": CANARY,
     "TRUSTED_PROXIES": f"10.0.0.0/8,{CANARY}",
     "MAX_BODY_BYTES": "64k",

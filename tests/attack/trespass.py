@@ -95,6 +95,8 @@ def _application(folder: Path, url: str) -> Flask:
             DATABASE_URL=url,
             BCRYPT_COST=4,
             REGISTRATIONS_SOURCE=0,
+            REQUESTS_PER_MINUTE_PRINCIPAL=0,
+            REQUESTS_PER_MINUTE_SOURCE=0,
             **limits,  # type: ignore[arg-type]
         )
     )

@@ -39,6 +39,8 @@ def shared_app(
                 "DATABASE_URL": url,
                 "BCRYPT_COST": 4,
                 "REGISTRATIONS_SOURCE": 0,
+                "REQUESTS_PER_MINUTE_PRINCIPAL": 0,
+                "REQUESTS_PER_MINUTE_SOURCE": 0,
                 **settings,
             }
         )

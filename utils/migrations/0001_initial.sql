@@ -52,6 +52,13 @@ CREATE TABLE login_attempts (
 );
 CREATE INDEX login_attempts_by_full_at ON login_attempts (full_at);
 
+-- The same for requests: of a source, or of who is calling. Written once a second by each process.
+CREATE TABLE request_buckets (
+    subject  TEXT {binary} PRIMARY KEY,
+    full_at  BIGINT NOT NULL
+);
+CREATE INDEX request_buckets_by_full_at ON request_buckets (full_at);
+
 -- From where an account has logged in: the same hash of the pair, so that looking for one is the same
 -- work whether the account exists or not.
 CREATE TABLE known_sources (
