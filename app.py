@@ -16,12 +16,14 @@ from routes import (
     api_tokens,
     auth,
     backup_commands,
+    batch,
     commands,
     context,
     db_commands,
     health,
     keys,
     metrics,
+    pace,
     problems,
     purge,
     secrets,
@@ -36,6 +38,7 @@ BLUEPRINTS = (
     account.bp,
     api_tokens.bp,
     auth.bp,
+    batch.bp,
     health.bp,
     keys.bp,
     metrics.bp,
@@ -86,6 +89,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     context.open_for(app, settings)
     problems.install(app)
     transport.install(app, settings)
+    pace.install(app)
     tokens.install(app, settings)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

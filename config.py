@@ -20,11 +20,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from models.errors import ConfigurationError
+from models.rows import Limits
 
 PREFIX = "SECRETS_"
 _MINIMUM_SIGNING_KEY_BYTES = 32
 _LONGEST = timedelta(days=36_500)
-_MOST_ATTEMPTS = 1_000_000
+_MOST = 1_000_000
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -77,6 +78,11 @@ def _folder(value: Any) -> Any:
     if value == "":
         raise ValueError("must name a folder")
     return value
+
+
+def _limit(default: int, what: str) -> Any:
+    """A field that says how many there may be."""
+    return Field(default=default, ge=0, le=_MOST, description=f"{what} 0: no limit.")
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))]
@@ -179,29 +185,30 @@ class Settings(BaseModel):
         description="How long until all attempts that the next three settings allow are back, "
         "one by one.",
     )
-    LOGIN_ATTEMPTS_PAIR: int = Field(
-        default=10,
-        ge=0,
-        le=_MOST_ATTEMPTS,
-        description="Wrong passwords for one account from one source, before 429. 0: no limit.",
+    LOGIN_ATTEMPTS_PAIR: int = _limit(
+        10,
+        "Wrong passwords for one account from one source, before 429.",
     )
-    LOGIN_ATTEMPTS_ACCOUNT: int = Field(
-        default=50,
-        ge=0,
-        le=_MOST_ATTEMPTS,
-        description="The same, for one account from all sources that it never logged in from. "
-        "0: no limit.",
+    LOGIN_ATTEMPTS_ACCOUNT: int = _limit(
+        50,
+        "The same, for one account from all sources that it never logged in from.",
     )
-    LOGIN_ATTEMPTS_SOURCE: int = Field(
-        default=50,
-        ge=0,
-        le=_MOST_ATTEMPTS,
-        description="The same, from one source (an IPv4 address, or an IPv6 /64) for all accounts. "
-        "0: no limit.",
+    LOGIN_ATTEMPTS_SOURCE: int = _limit(
+        50,
+        "The same, from one source (an IPv4 address, or an IPv6 /64) for all accounts.",
     )
     REGISTRATION: Literal["open", "closed"] = Field(
         default="open", description="Whether POST /register takes new accounts."
     )
+    REGISTRATIONS_SOURCE: int = _limit(
+        100,
+        "Accounts that one source may register in an hour, before 429.",
+    )
+    MAX_SESSIONS: int = _limit(
+        100,
+        "Sessions of an account; a login beyond ends the one that was used longest ago.",
+    )
+    MAX_TOKENS: int = _limit(100, "API tokens of an account.")
 
     # --- secrets ---------------------------------------------------------------------------
 
@@ -217,9 +224,24 @@ class Settings(BaseModel):
         description="Versions of a secret that flask purge leaves, the newest ones.",
     )
 
+    MAX_SECRETS: int = _limit(
+        10_000,
+        "Secrets of an account; deleted and expired ones count until they are purged.",
+    )
+    MAX_VERSIONS: int = _limit(1000, "Versions of a secret; a write beyond is refused.")
+
     KEY_MAX_AGE: Duration = Field(
         default=timedelta(days=30),
         description="rotate_keys.py, run without arguments, replaces keys older than this.",
+    )
+
+    REQUESTS_PER_MINUTE_PRINCIPAL: int = _limit(
+        6000,
+        "Requests of an API token, or of all sessions of an account, before 429.",
+    )
+    REQUESTS_PER_MINUTE_SOURCE: int = _limit(
+        6000,
+        "Requests from one source, before 429; not health checks.",
     )
 
     # --- transport -------------------------------------------------------------------------
@@ -255,6 +277,11 @@ class Settings(BaseModel):
         description="What `GET /metrics` wants as its bearer token, at least 32 characters; empty: "
         "nothing is counted or shown.",
     )
+
+    @property
+    def limits(self) -> Limits:
+        """How many secrets and versions there may be, as the data layer takes it."""
+        return Limits(self.MAX_SECRETS, self.MAX_VERSIONS)
 
     @property
     def database_url(self) -> str:

@@ -7,6 +7,7 @@ Which HTTP status each kind becomes is decided in one place, ``routes/problems.p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -19,7 +20,12 @@ class FieldProblem:
 
 
 class SecretsManagerError(Exception):
-    """Base of every error of ours. ``str(error)`` is the sentence that the caller reads."""
+    """Base of every error of ours. ``str(error)`` is the sentence that the caller reads, and
+    *problems* says of which parts of the request it is true, where it has several."""
+
+    def __init__(self, sentence: str = "", problems: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(sentence)
+        self.problems = problems
 
 
 # --- what the caller can mend ------------------------------------------------------------------
@@ -33,8 +39,9 @@ class InvalidFields(SecretsManagerError):
     """It parses, but fields are missing, unknown, of the wrong type or out of range."""
 
     def __init__(self, problems: list[FieldProblem]) -> None:
-        super().__init__("Some fields are not valid; `errors` lists each with what it needs.")
-        self.problems = problems
+        super().__init__(
+            "Some fields are not valid; `errors` lists each with what it needs.", problems
+        )
 
 
 class BodyTooLarge(SecretsManagerError):
@@ -115,7 +122,7 @@ class LimitReached(SecretsManagerError):
 
 
 class PreconditionFailed(SecretsManagerError):
-    """``If-Match`` or ``If-None-Match`` does not hold; nothing was changed."""
+    """``If-Match``, ``If-None-Match`` or ``if_version`` does not hold; nothing was changed."""
 
 
 # --- what passes if the caller waits -----------------------------------------------------------
@@ -159,6 +166,25 @@ class TooManyAttempts(TryLater):
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__("Too many attempts. Try again after `Retry-After` seconds.")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyRegistrations(TryLater):
+    """One source makes accounts faster than it may."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            "Too many accounts were registered from this address. Try again after `Retry-After` "
+            "seconds."
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
+class TooManyRequests(TryLater):
+    """A source or a principal sends faster than it may. Nothing was done."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__("Too many requests. Try again after `Retry-After` seconds.")
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -119,12 +119,21 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How many an account may have. 0: no limit."""
+
+    secrets: int = 0  # rows: deleted and expired ones count until they are purged
+    versions: int = 0  # of one secret
+
+
+@dataclass(frozen=True, slots=True)
 class Act:
-    """The circumstances of a write: whose secrets, by whom, when."""
+    """The circumstances of a write: whose secrets, by whom, when, and how many there may be."""
 
     owner: UserId
     author: Author
     now: datetime
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,16 @@ class Change:
     value: Value | None = None
     labels: dict[str, str] | None = None
     expires_at: datetime | Keep | None = KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One of the writes of a batch. *if_version*: of the newest version, 0 where there must be no
+    such secret; None insists on nothing."""
+
+    name: SecretName
+    change: Change
+    if_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

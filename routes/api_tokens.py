@@ -24,10 +24,10 @@ bp = Blueprint("api_tokens", __name__)
 def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
     """Make a token. This answer is the only one that ever shows it."""
     vault, wanted, token = current_vault(), call.body, new_token()
-    powers = wanted.powers(call.now)
+    powers, most = wanted.powers(call.now), vault.settings.MAX_TOKENS
     with vault.db.write() as tx:
         made = api_tokens.create(
-            tx, vault.token_key, token, call.session.account, wanted.name, powers, call.now
+            tx, vault.token_key, token, call.session.account, wanted.name, powers, call.now, most
         )
         # Under the lock of the account's row, which whatever ends sessions takes too: a session
         # that has ended must not leave something behind that lasts.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from models import requests, responses
 from models.errors import NotAuthenticated, RegistrationClosed, WrongCredentials
@@ -15,7 +15,7 @@ from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
 from routes.trace import note_caller
 from utils.passwords import refuse_guessable
-from utils.store import accounts, sessions
+from utils.store import accounts, attempts, sessions
 from utils.tokens import new_account_id
 
 bp = Blueprint("auth", __name__)
@@ -29,11 +29,14 @@ def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
     if vault.settings.REGISTRATION == "closed":
         raise RegistrationClosed("Ask the operator for an account.")
     refuse_guessable(wanted.password, wanted.username)
+    limits = vault.throttle.registration(request.remote_addr)
     with vault.db.read() as tx:
+        attempts.refuse_registration(tx, limits, call.now)
         accounts.refuse_taken(tx, wanted.username)
     account_id = new_account_id()
     hashed = vault.hasher.hash(wanted.password, account_id)
     with vault.db.write() as tx:
+        attempts.count_registration(tx, limits, call.now)
         account = accounts.create(tx, vault.master, account_id, wanted.username, hashed, call.now)
     return answer(responses.Account.of(account), 201, {"Location": "/account"})
 
@@ -63,6 +66,7 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
                 call.now,
                 vault.settings.SESSION_IDLE_LIFETIME,
                 vault.settings.SESSION_LIFETIME,
+                vault.settings.MAX_SESSIONS,
             )
             attempt.succeeded(tx, credentials.account)
     return _with_cookies(session, call)

@@ -23,6 +23,8 @@ from models.errors import NotAcceptable, NotAuthenticated
 from models.rows import Account, Act, ApiToken, Author, Principal, Session
 from models.times import utcnow
 from routes import guard
+from routes.context import current_vault
+from routes.pace import count_principal
 from routes.parsing import parse_body, parse_query
 
 Body = TypeVar("Body", bound=requests.Request)
@@ -61,7 +63,8 @@ class Call(Generic[Body, Query]):
     def act(self) -> Act:
         """The circumstances of a write by this caller to secrets of their own."""
         credential = self.caller.name if isinstance(self.caller, ApiToken) else "session"
-        return Act(self.account.id, Author(self.account.username, credential), self.now)
+        author = Author(self.account.username, credential)
+        return Act(self.account.id, author, self.now, current_vault().settings.limits)
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -97,6 +100,7 @@ def endpoint(
         def handle(*args: Path.args, **kwargs: Path.kwargs) -> Response:
             began = utcnow()
             caller = access(began)
+            count_principal(caller, began)
             if isinstance(caller, ApiToken) and "name" in kwargs:
                 caller.powers.require_name(str(kwargs["name"]))
             accepts, asked, sent = _negotiate(produces), parse_query(query), parse_body(body)

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from contextlib import suppress
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from flask import request
 from pydantic import ValidationError
@@ -213,21 +213,34 @@ def _field_problems(
     field's name, or a key inside `labels`, is a value that the caller sent."""
     problems = {}
     for found in error.errors(include_url=False, include_context=False, include_input=False):
+        place, inner, loc = _innermost(model, root, found["loc"])
         # Whether `secret` can be kept is asked of the whole model: it takes `encoding` to tell.
-        field = found["loc"][0] if found["loc"] else _FIELD_OF_KIND.get(found["type"], "")
-        known = isinstance(field, str) and field in model.model_fields
+        field = loc[0] if loc else _FIELD_OF_KIND.get(found["type"], "")
+        known = isinstance(field, str) and field in inner.model_fields
         if found["type"] == "extra_forbidden":
-            names = ", ".join(model.model_fields) or "none"
-            problems[root] = f"unknown field; this call takes: {names}"
+            names = ", ".join(inner.model_fields) or "none"
+            problems[place] = f"unknown field; this call takes: {names}"
         elif found["type"] in {"model_type", "model_attributes_type"}:
-            problems[root] = "must be a JSON object"
+            problems[place] = "must be a JSON object"
         elif found["type"] == "missing":
-            problems[f"{root}{field}"] = "is required"
+            problems[f"{place}{field}"] = "is required"
         else:
-            problems[f"{root}{field}" if known else root] = str(found["msg"])
+            problems[f"{place}{field}" if known else place] = str(found["msg"])
     return [
         FieldProblem(pointer.rstrip("/") or "#", detail) for pointer, detail in problems.items()
     ]
+
+
+def _innermost(
+    model: type[requests.Request], root: str, loc: tuple[int | str, ...]
+) -> tuple[str, type[requests.Request], tuple[int | str, ...]]:
+    """Of a finding inside of a list of models: the pointer to the entry, its model, and the rest
+    of the location. A list of anything else is one field."""
+    if len(loc) > 1 and loc[0] in model.model_fields and isinstance(loc[1], int):
+        for entry in get_args(model.model_fields[str(loc[0])].annotation):
+            if isinstance(entry, type) and issubclass(entry, requests.Request):
+                return _innermost(entry, f"{root}{loc[0]}/{loc[1]}/", loc[2:])
+    return root, model, loc
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

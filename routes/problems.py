@@ -57,6 +57,8 @@ KINDS: dict[type[Exception], Kind] = {
     errors.UnsupportedMediaType: Kind(415, "unsupported-media-type", "Wrong Content-Type"),
     errors.InvalidFields: Kind(422, "invalid-fields", "Some fields are not valid"),
     errors.TooManyAttempts: Kind(429, "too-many-attempts", "Too many attempts"),
+    errors.TooManyRegistrations: Kind(429, "too-many-registrations", "Too many registrations"),
+    errors.TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
     errors.DatabaseBusy: Kind(503, "database-busy", "The database is busy"),
     errors.DatabaseUnavailable: Kind(503, "database-unavailable", "The database is not available"),
     errors.HashingSaturated: Kind(503, "hashing-saturated", "Too many logins at once"),
@@ -87,7 +89,7 @@ def _ours(error: errors.SecretsManagerError) -> Response:
     headers: dict[str, str] = {}
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         trace.log_error(kind.name, error)
-    if isinstance(error, errors.InvalidFields):
+    if error.problems:
         extra["errors"] = [
             {"pointer": problem.pointer, "detail": problem.detail} for problem in error.problems
         ]
@@ -103,6 +105,15 @@ def _ours(error: errors.SecretsManagerError) -> Response:
     if isinstance(error, errors.InvalidToken):
         headers["WWW-Authenticate"] = 'Bearer realm="secrets-manager", error="invalid_token"'
     return _problem(kind, detail, extra, headers)
+
+
+def in_short(error: errors.SecretsManagerError) -> dict[str, Any]:
+    """A problem with one of several things that were asked for, inside of an answer."""
+    kind = KINDS[type(error)]
+    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        trace.log_error(kind.name, error)
+    detail = _OURS_TO_MEND if isinstance(error, errors.Undecryptable) else str(error)
+    return {"type": TYPE_PREFIX + kind.name, "status": kind.status, "detail": detail}
 
 
 def _http(error: HTTPException) -> Response:

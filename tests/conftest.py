@@ -48,12 +48,15 @@ def database_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) ->
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of a fresh installation; hashing is cheap, as most tests are not about it, and more
-    may wait for it, as some let many log in at once."""
+    may wait for it, as some let many log in at once. They all come from one address."""
     return Settings(
         INSTANCE_DIR=tmp_path / "instance",
         DATABASE_URL=database_url,
         BCRYPT_COST=4,
         HASHING_QUEUE=100,
+        REGISTRATIONS_SOURCE=0,
+        REQUESTS_PER_MINUTE_PRINCIPAL=0,
+        REQUESTS_PER_MINUTE_SOURCE=0,
     )
 
 

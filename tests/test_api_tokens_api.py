@@ -13,6 +13,7 @@ import pytest
 import time_machine
 from flask import Flask
 
+from config import Settings
 from models.errors import LimitReached
 from models.powers import Powers
 from models.rows import Account, TokenId, UserId, Username
@@ -26,9 +27,10 @@ from tests.support.race import at_once
 from tests.support.shared import indistinct, newcomer, pointers, refusal, shared_app
 from tests.support.trouble import locked
 from utils.store import api_tokens
-from utils.store.api_tokens import MAX_TOKENS
 from utils.tokens import new_token, parse_token
 from utils.vault import Vault
+
+MAX_TOKENS = Settings().MAX_TOKENS
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -200,7 +202,9 @@ def test_many_at_once_do_not_pass_the_limit(shared: Flask, ada: Person) -> None:
     def make(name: str) -> bool:
         with suppress(LimitReached), vault.db.write() as tx:
             powers = Powers(("read",))
-            api_tokens.create(tx, vault.token_key, new_token(), owner, name, powers, utcnow())
+            api_tokens.create(
+                tx, vault.token_key, new_token(), owner, name, powers, utcnow(), MAX_TOKENS
+            )
             return True
         return False
 

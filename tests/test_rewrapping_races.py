@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 
@@ -144,9 +145,7 @@ def test_everything_at_once_gets_along(vault: Vault, masters: Replacement) -> No
     waits in a circle, nothing is lost, and the old master key opens nothing at the end."""
     people = {f"person-{i}": add_owner(vault, f"person-{i}", count=2) for i in range(12)}
     stay = dict(list(people.items())[:8])
-    nodes = Vault(
-        vault.settings, vault.db, masters.both, vault.hasher, vault.throttle, vault.token_key
-    )
+    nodes = replace(vault, master=masters.both)
 
     def use(name: str) -> None:
         for i in range(15):

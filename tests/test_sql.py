@@ -11,9 +11,9 @@ import pytest
 from tests.support.server import ROOT
 from tests.support.source import SOURCES, short, tree
 
-RUNS_SQL = {"one", "all", "run", "run_many"}
+RUNS_SQL = {"one", "all", "run", "run_many", "all_of", "run_of"}
 DRIVERS = {"execute", "executemany", "executescript", "cursor"}
-# Tx.one hands its own argument on; a migration's statements come from its file.
+# Tx.one, all_of and run_of hand their own argument on; a migration's statements come from its file.
 HANDED_ON = {("utils/db.py", "sql"), ("utils/migrate.py", "statement")}
 ENGINES = {"utils/sqlite.py", "utils/postgres.py"}
 Constants = dict[str, ast.expr]
@@ -115,6 +115,8 @@ def test_sql_is_never_built_from_values() -> None:
         "def f(tx, name): tx.run('SELECT %s' % name)",
         "def f(tx, name): tx.run('SELECT {}'.format(name))",
         "def f(tx, name): tx.run_many(name, [])",
+        "def f(tx, name): tx.all_of(f'SELECT {name} {{rows}}', [])",
+        "def f(tx, name): tx.run_of(name, [])",
         "S = 'SELECT 1'\ndef f(tx, S): tx.one(S)",
         "def f(tx, name):\n s = 'SELECT 1'\n s += name\n tx.one(s)",
         "S = '1'\ndef f(tx):\n for S in tx.g(): tx.one(S)",

@@ -26,6 +26,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,26 @@ class Tx(ABC):
     @abstractmethod
     def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
         """Execute once per row of parameters; the number of rows changed in all."""
+
+    def all_of(self, sql: str, rows: Sequence[Sequence[object]], *parameters: object) -> list[Row]:
+        """All rows of one statement about many things: ``{rows}`` in it becomes ``(?, ?), (?, ?)``,
+        a pair of brackets for each of *rows* (at least one), which come before *parameters*.
+
+        The text grows with them, the number of statements does not. Nothing but question marks is
+        put in, so this is no way for a value into a statement. SQLite takes 32,766 of them.
+        """
+        sql = _with_rows(sql, rows)
+        return self.all(sql, *chain.from_iterable(rows), *parameters)
+
+    def run_of(self, sql: str, rows: Sequence[Sequence[object]], *parameters: object) -> int:
+        """Execute such a statement, and say how many rows it changed."""
+        sql = _with_rows(sql, rows)
+        return self.run(sql, *chain.from_iterable(rows), *parameters)
+
+
+def _with_rows(sql: str, rows: Sequence[Sequence[object]]) -> str:
+    brackets = f"({', '.join('?' * len(rows[0]))})"
+    return sql.replace("{rows}", ", ".join([brackets] * len(rows)))
 
 
 class Database(ABC):

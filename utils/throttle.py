@@ -1,7 +1,7 @@
-"""How often a password may be guessed: which limits an attempt falls under, and their arithmetic.
+"""How often something may be done: which limits it falls under, and their arithmetic.
 
-Three leaky buckets, each under the name as it was typed, so that they are the same for accounts
-that exist, are disabled, or never were:
+A guess at a password: three leaky buckets, each under the name as it was typed, so that they are
+the same for accounts that exist, are disabled, or never were:
 
     pair        account and source     a script that tries on: 10 at once, 10 more in 15 minutes
     account     from everywhere        many machines that share the work
@@ -9,6 +9,9 @@ that exist, are disabled, or never were:
 
 The account's own limit would let anybody lock its owner out, so it does not apply to sources that
 the account has logged in from (``utils/store/attempts.py`` remembers them).
+
+And one bucket a source for accounts that it registers, so that nobody fills the disk with them; and
+one each for the requests of a source and of a principal (``utils/pace.py``).
 
 What is stored is a keyed hash of names and addresses: people type their password as their name,
 and where somebody works from is nobody's business.
@@ -27,6 +30,7 @@ from models.rows import SystemKey
 # Begins with no digit, as what the pepper makes of passwords does.
 _PURPOSE = b"subjects of login attempts"
 _MICROSECOND = timedelta(microseconds=1)
+_HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: IPv4 clients, through a translator
 _IPV4_BITS, _INTERFACE_BITS = 32, 64
 
@@ -65,11 +69,20 @@ class Throttle:
     they are one for all workers, and survive a restart."""
 
     def __init__(
-        self, pepper: SystemKey, window: timedelta, pair: int, account: int, source: int
+        self,
+        pepper: SystemKey,
+        window: timedelta,
+        pair: int,
+        account: int,
+        source: int,
+        registrations: int = 0,
+        requests: tuple[int, int] = (0, 0),  # per minute, of a principal and of a source
     ) -> None:
         self._key = hmac.digest(pepper, _PURPOSE, "sha256")
-        self._window = window // _MICROSECOND
+        self._window = window
         self._pair, self._account, self._source = pair, account, source
+        self._registrations = registrations
+        self._of_principal, self._of_source = requests
 
     def guess(self, username: str, address: str | None) -> Guess:
         """The limits for a password sent for *username*, as typed, from *address*."""
@@ -79,20 +92,34 @@ class Throttle:
         return Guess(
             pair=pair,
             everywhere=(
-                *self._bucket(pair, self._pair),
-                *self._bucket(self._subject("source", source), self._source),
+                *_bucket(pair, self._pair, self._window),
+                *_bucket(self._subject("source", source), self._source, self._window),
             ),
-            unknown_source=self._bucket(self._subject("account", "", name), self._account),
+            unknown_source=_bucket(self._subject("account", "", name), self._account, self._window),
         )
+
+    def registration(self, address: str | None) -> tuple[Bucket, ...]:
+        """The limit for an account that somebody registers from *address*."""
+        subject = self._subject("registration", source_of(address))
+        return _bucket(subject, self._registrations, _HOUR)
+
+    def requests_of_principal(self, who: str) -> tuple[Bucket, ...]:
+        """The limit for requests by the token, or the account, with this id."""
+        return _bucket(self._subject("principal", who), self._of_principal, _MINUTE)
+
+    def requests_of_source(self, address: str | None) -> tuple[Bucket, ...]:
+        """The limit for requests from *address*."""
+        return _bucket(self._subject("requests", source_of(address)), self._of_source, _MINUTE)
 
     def _subject(self, kind: str, source: str, name: str = "") -> str:
         """Only the last part may hold a NUL, so the parts can't run into each other."""
         message = f"{kind}\x00{source}\x00{name}".encode("utf-8", "surrogatepass")
         return hmac.digest(self._key, message, "sha256").hex()
 
-    def _bucket(self, subject: str, units: int) -> tuple[Bucket, ...]:
-        """None for 0: no limit. The cost is rounded up, so that no unit comes early."""
-        return (Bucket(subject, units, -(-self._window // units)),) if units else ()
+
+def _bucket(subject: str, units: int, window: timedelta) -> tuple[Bucket, ...]:
+    """None for 0: no limit. The cost is rounded up, so that no unit comes early."""
+    return (Bucket(subject, units, -(-(window // _MICROSECOND) // units)),) if units else ()
 
 
 def source_of(address: str | None) -> str:

@@ -21,6 +21,7 @@ from utils.db import Database, open_database, sqlite_path
 from utils.keycommand import read_from_command
 from utils.keyfile import create_master_key, make_private_folder, read_master_key
 from utils.migrate import applied_schema, migrate, newest_schema, refuse_newer
+from utils.pace import Pace
 from utils.passwords import PasswordHasher
 from utils.store import system
 from utils.throttle import Throttle
@@ -40,6 +41,7 @@ class Vault:
     master: MasterKeys = field(repr=False)
     hasher: PasswordHasher = field(repr=False)
     throttle: Throttle = field(repr=False)
+    pace: Pace = field(repr=False)
     token_key: SystemKey = field(repr=False)  # API tokens are bound to their rows with it
 
 
@@ -68,8 +70,10 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
         settings.LOGIN_ATTEMPTS_PAIR,
         settings.LOGIN_ATTEMPTS_ACCOUNT,
         settings.LOGIN_ATTEMPTS_SOURCE,
+        settings.REGISTRATIONS_SOURCE,
+        (settings.REQUESTS_PER_MINUTE_PRINCIPAL, settings.REQUESTS_PER_MINUTE_SOURCE),
     )
-    return Vault(settings, db, master, hasher, throttle, keys[system.TOKEN])
+    return Vault(settings, db, master, hasher, throttle, Pace(), keys[system.TOKEN])
 
 
 def open_existing_store(settings: Settings) -> tuple[Database, MasterKeys]:

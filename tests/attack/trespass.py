@@ -40,6 +40,8 @@ BODIES: dict[str, Any] = {
     "POST /secrets/<secret_name:name>:rollback": {"version": 1},
     "POST /secrets/<secret_name:name>:destroy": {"all": True},
     "POST /secrets/<secret_name:name>:move": {"to": "moved/{name}"},
+    "POST /secrets:batchGet": {"names": ["{name}"]},
+    "POST /secrets:batchWrite": {"writes": [{"name": "{name}", "secret": "of the trespasser"}]},
 }
 # What the owner has to do first, where a route is not for a secret that is there.
 FIRST: dict[str, tuple[str, str]] = {
@@ -102,7 +104,15 @@ def _application(folder: Path, url: str) -> Flask:
     # Guessing is another row's subject.
     limits = {f"LOGIN_ATTEMPTS_{name}": 0 for name in ("PAIR", "ACCOUNT", "SOURCE")}
     return create_app(
-        Settings(INSTANCE_DIR=folder, DATABASE_URL=url, BCRYPT_COST=4, **limits)  # type: ignore[arg-type]
+        Settings(
+            INSTANCE_DIR=folder,
+            DATABASE_URL=url,
+            BCRYPT_COST=4,
+            REGISTRATIONS_SOURCE=0,
+            REQUESTS_PER_MINUTE_PRINCIPAL=0,
+            REQUESTS_PER_MINUTE_SOURCE=0,
+            **limits,  # type: ignore[arg-type]
+        )
     )
 
 

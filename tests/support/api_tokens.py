@@ -66,13 +66,19 @@ class Route:
         """Call it for the secret *name*."""
         sent = {**self.options, **options}
         if "json" in sent:
-            sent["json"] = {
-                k: v.replace("NAME", name) if isinstance(v, str) else v
-                for k, v in sent["json"].items()
-            }
+            sent["json"] = _with_name(sent["json"], name)
         return caller.request(self.method, self.path.replace("NAME", name), **sent)
 
 
+def _with_name(body: Any, name: str) -> Any:
+    if isinstance(body, str):
+        return body.replace("NAME", name)
+    if isinstance(body, dict):
+        return {key: _with_name(value, name) for key, value in body.items()}
+    return [_with_name(value, name) for value in body] if isinstance(body, list) else body
+
+
+_WRITES = {"json": {"writes": [{"name": "NAME", "secret": "n"}]}}
 _VALUE = {"json": {"secret": "new"}}
 _VERBS = {
     "versions": Route("read", "GET", "/secrets/NAME:versions", {}),
@@ -89,8 +95,14 @@ ROUTES: dict[str, Route] = {
     "PATCH /secrets/<secret_name:name>": Route("write", "PATCH", "/secrets/NAME", _VALUE),
     "DELETE /secrets/<secret_name:name>": Route("write", "DELETE", "/secrets/NAME", {}),
     **{f"{one.method} /secrets/<secret_name:name>:{verb}": one for verb, one in _VERBS.items()},
+    "POST /secrets:batchGet": Route(
+        "read", "POST", "/secrets:batchGet", {"json": {"names": ["NAME"]}}
+    ),
+    "POST /secrets:batchWrite": Route("write", "POST", "/secrets:batchWrite", _WRITES),
 }
-NAMED = {what: route for what, route in ROUTES.items() if what != "GET /secrets"}
+# The others leave out what the token does not reach, or say so of each name.
+_OF_MANY = {"GET /secrets", "POST /secrets:batchGet"}
+NAMED = {what: route for what, route in ROUTES.items() if what not in _OF_MANY}
 
 
 def missing(response: TestResponse) -> str:

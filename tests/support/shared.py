@@ -38,6 +38,9 @@ def shared_app(
                 "INSTANCE_DIR": folder / "instance",
                 "DATABASE_URL": url,
                 "BCRYPT_COST": 4,
+                "REGISTRATIONS_SOURCE": 0,
+                "REQUESTS_PER_MINUTE_PRINCIPAL": 0,
+                "REQUESTS_PER_MINUTE_SOURCE": 0,
                 **settings,
             }
         )

@@ -46,13 +46,21 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_user ON sessions (user_id, created_at, id);
 
--- One leaky bucket a subject: an account, a source, or the pair of them, as a keyed hash (what people
--- type as their name may be their password). full_at: when all its units will be back.
+-- One leaky bucket a subject: an account, a source, the pair of them, or a source that registers, as a
+-- keyed hash (what people type as their name may be their password). full_at: when all its units will
+-- be back.
 CREATE TABLE login_attempts (
     subject  TEXT PRIMARY KEY,
     full_at  BIGINT NOT NULL
 );
 CREATE INDEX login_attempts_by_full_at ON login_attempts (full_at);
+
+-- The same for requests: of a source, or of who is calling. Written once a second by each process.
+CREATE TABLE request_buckets (
+    subject  TEXT {binary} PRIMARY KEY,
+    full_at  BIGINT NOT NULL
+);
+CREATE INDEX request_buckets_by_full_at ON request_buckets (full_at);
 
 -- From where an account has logged in: the same hash of the pair, so that looking for one is the same
 -- work whether the account exists or not.

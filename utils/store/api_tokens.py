@@ -16,7 +16,6 @@ from utils.db import Row, Tx
 from utils.store.keys import lock_owner
 from utils.tokens import TokenText, same_mac, token_mac
 
-MAX_TOKENS = 100  # per account
 NEWEST = (2**63 - 1, "")  # a position before every token's
 _SELECT = (
     "SELECT t.id, t.user_id, t.name, t.scopes, t.prefixes, t.cidrs, t.created_at, t.expires_at, "
@@ -38,14 +37,17 @@ def create(
     name: str,
     powers: Powers,
     now: datetime,
+    most: int,
 ) -> ApiToken:
-    """Store all of a new token but its secret half. Raises AlreadyExists or LimitReached.
+    """Store all of a new token but its secret half, if the account has fewer than *most* (0: no
+    limit). Raises AlreadyExists or LimitReached.
 
     The owner's row is locked first, so that two at once cannot both be the last one allowed.
     """
     lock_owner(tx, owner.id)
-    if len(tx.all("SELECT 1 FROM api_tokens WHERE user_id = ?", owner.id)) >= MAX_TOKENS:
-        raise LimitReached(f"An account has at most {MAX_TOKENS} tokens. Delete one first.")
+    row = tx.one("SELECT count(*) FROM api_tokens WHERE user_id = ?", owner.id)
+    if row is not None and 0 < most <= row[0]:
+        raise LimitReached(f"An account has at most {most} tokens. Delete one first.")
     bound = (
         owner.id,
         name,

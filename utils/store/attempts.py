@@ -7,9 +7,10 @@ of the clock than all units together. No job has to refill anything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from models.errors import TooManyAttempts
+from models.errors import TooManyAttempts, TooManyRegistrations
 from models.rows import UserId
 from models.times import to_microseconds
 from utils.db import Tx
@@ -46,6 +47,31 @@ def reserve(tx: Tx, guess: Guess, now: datetime) -> list[Bucket]:
         raise TooManyAttempts(-(-wait // _SECOND))
     _sweep(tx, moment)
     return buckets
+
+
+def refuse_registration(tx: Tx, buckets: Sequence[Bucket], now: datetime) -> None:
+    """Look before the costly hashing, and take nothing. What decides is
+    :func:`count_registration`. Raises TooManyRegistrations."""
+    moment = to_microseconds(now)
+    for bucket in buckets:
+        row = tx.one("SELECT full_at FROM login_attempts WHERE subject = ?", bucket.subject)
+        _refuse_early(0 if row is None else row[0] + bucket.cost - moment - bucket.capacity)
+
+
+def count_registration(tx: Tx, buckets: Sequence[Bucket], now: datetime) -> None:
+    """Take a unit for an account, in the transaction that makes it: what fails uses nothing up.
+
+    Raises TooManyRegistrations, which has to roll the transaction back.
+    """
+    moment = to_microseconds(now)
+    for bucket in buckets:
+        _refuse_early(_take(tx, bucket, moment))
+    _sweep(tx, moment)
+
+
+def _refuse_early(wait: int) -> None:
+    if wait > 0:
+        raise TooManyRegistrations(-(-wait // _SECOND))
 
 
 def give_back(tx: Tx, buckets: list[Bucket]) -> None:

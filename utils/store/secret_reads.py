@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from models.errors import Undecryptable
@@ -16,7 +18,7 @@ from models.rows import (
     WrappedKey,
 )
 from models.times import to_microseconds
-from utils.crypto import MasterKeys, unseal
+from utils.crypto import MasterKeys, UserKey, unseal
 from utils.db import Row, Tx
 from utils.store.secret_rows import (
     GONE,
@@ -30,14 +32,19 @@ from utils.store.secret_rows import (
     live_one,
 )
 
-_READ = (
+_OPENABLE = (
     "SELECT " + INFO + ", v.number, v.ciphertext, k.id, k.state, m.sealed, m.master "
     "FROM secrets s "
     "JOIN secret_versions v ON v.secret_id = s.id "
     "JOIN user_keys k ON k.id = v.key_id "
     "JOIN user_key_material m ON m.key_id = k.id "
-    "WHERE s.owner_id = ? AND s.name = ? AND " + LIVE + " "
-    "AND v.number = coalesce(CAST(? AS BIGINT), s.version)"
+    "WHERE s.owner_id = ? AND " + LIVE + " AND "
+)
+_READ = _OPENABLE + "s.name = ? AND v.number = coalesce(CAST(? AS BIGINT), s.version)"
+_READ_MANY = (
+    "WITH wanted (name) AS (VALUES {rows}) "  # noqa: S608
+    + _OPENABLE
+    + "s.name IN (SELECT name FROM wanted) AND v.number = s.version"
 )
 _LIST = (
     "SELECT " + INFO + " FROM secrets s WHERE s.owner_id = ? "  # noqa: S608
@@ -69,14 +76,42 @@ def read(
 
     Raises NotFound, Undecryptable, MissingMasterKey.
     """
-    row = tx.one(_READ, owner, name, to_microseconds(now), version)
+    row = tx.one(_READ, owner, to_microseconds(now), name, version)
     if row is None:
         known = version is not None and live_one(find(tx, owner, name), now) is not None
         raise absent_version() if known else absent()
+    return _opened(row, owner, functools.partial(_unwrap, master, owner))
+
+
+def read_many(
+    tx: Tx, master: MasterKeys, owner: UserId, names: Sequence[SecretName], now: datetime
+) -> dict[SecretName, Secret | Undecryptable]:
+    """Decrypt the newest versions of all live secrets with these names, in one statement.
+
+    What does not open is an entry too, and not the end of the others. Raises MissingMasterKey.
+    """
+    if not names:
+        return {}
+    found: dict[SecretName, Secret | Undecryptable] = {}
+    unwrap = functools.cache(functools.partial(_unwrap, master, owner))  # they share a key or two
+    for row in tx.all_of(_READ_MANY, [(name,) for name in names], owner, to_microseconds(now)):
+        try:
+            found[SecretName(row[1])] = _opened(row, owner, unwrap)
+        except Undecryptable as error:
+            found[SecretName(row[1])] = error
+    return found
+
+
+def _unwrap(master: MasterKeys, owner: UserId, wrapped: WrappedKey, key_id: KeyId) -> UserKey:
+    return master.unwrap_user_key(wrapped, owner, key_id)
+
+
+def _opened(row: Row, owner: UserId, unwrap: Callable[[WrappedKey, KeyId], UserKey]) -> Secret:
+    """A row with the columns of ``_OPENABLE``, decrypted."""
     info = info_of(row)
     number, ciphertext, key_id, state, sealed, wrapping = row[10:]
     try:
-        key = master.unwrap_user_key(WrappedKey(sealed, wrapping), owner, KeyId(key_id))
+        key = unwrap(WrappedKey(sealed, wrapping), KeyId(key_id))
         value = unseal(key, Ciphertext(ciphertext), owner, info.id, number)
     except Undecryptable as error:
         where = f"Secret {info.id}, version {number}"

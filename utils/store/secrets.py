@@ -23,6 +23,7 @@ from models.rows import (
 from models.times import to_microseconds
 from utils.crypto import MasterKeys, seal
 from utils.db import Tx
+from utils.store import limits
 from utils.store.keys import current_key, lock_owner
 from utils.store.secret_rows import absent, find, labels_json, live_one
 from utils.tokens import new_id
@@ -106,6 +107,7 @@ def _begin(
     labels, expires_at = change.labels or {}, _given(change)
     moment, tag = to_microseconds(act.now), new_id()
     if former is None:
+        limits.require_room(tx, act, 1)
         row = tx.one(
             "INSERT INTO secrets (owner_id, name, version, tag, labels, created_at, updated_at, "
             "expires_at) VALUES (?, ?, 1, ?, ?, ?, ?, ?) RETURNING id",
@@ -162,7 +164,11 @@ def _change(tx: Tx, master: MasterKeys, act: Act, live: SecretInfo, change: Chan
 def add_version(
     tx: Tx, master: MasterKeys, act: Act, secret: SecretId, number: int, value: Value
 ) -> None:
-    """The key is read here, inside the write transaction; see :func:`current_key`."""
+    """The key is read here, inside the write transaction; see :func:`current_key`.
+
+    Raises LimitReached.
+    """
+    limits.require_room_for_version(tx, act, secret, number)
     key_id, key = current_key(tx, master, act.owner)
     tx.run(
         "INSERT INTO secret_versions "

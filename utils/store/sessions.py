@@ -27,9 +27,21 @@ NEWEST = (2**63 - 1, "")  # a position before every session's
 
 
 def open_session(
-    tx: Tx, account: Account, client: Client, now: datetime, idle: timedelta, lifetime: timedelta
+    tx: Tx,
+    account: Account,
+    client: Client,
+    now: datetime,
+    idle: timedelta,
+    lifetime: timedelta,
+    most: int = 0,
 ) -> Session:
-    """Begin a session, and drop the account's dead ones in passing."""
+    """Begin a session, drop the account's dead ones in passing, and end those that were used
+    longest ago until there are *most* (0: no limit).
+
+    To refuse instead would lock the owner out: of many scripts that never log out, or of sessions
+    that somebody else opened. The caller holds the account's row, so that two logins cannot both
+    find room for the last one.
+    """
     expires_at = now + lifetime
     session = Session(
         id=SessionId(new_id()),
@@ -48,6 +60,14 @@ def open_session(
         moment,
         moment,
     )
+    if most:
+        tx.run(
+            "DELETE FROM sessions WHERE user_id = ? AND id NOT IN (SELECT id FROM sessions "
+            "WHERE user_id = ? ORDER BY last_used_at DESC, created_at DESC, id LIMIT ?)",
+            account.id,
+            account.id,
+            most - 1,
+        )
     tx.run(
         "INSERT INTO sessions (id, user_id, refresh_id, created_at, last_used_at, "
         "idle_expires_at, expires_at, address, client) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

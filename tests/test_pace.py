@@ -1,0 +1,309 @@
+"""Requests a minute: how many get through in one process, in several, and at what cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+import time_machine
+from flask import Flask
+
+from app import create_app
+from config import Settings
+from models.errors import TooManyRequests
+from models.times import utcnow
+from routes import context
+from routes.context import vault_of
+from tests.conftest import ENGINES
+from tests.support.api_tokens import Counting, machine
+from tests.support.dump import unopened
+from tests.support.people import Person
+from tests.support.race import at_once
+from tests.support.shared import newcomer, refusal, shared_app, unique
+from tests.support.trouble import locked
+from utils.db import Database
+from utils.pace import Pace
+from utils.throttle import Bucket
+from utils.vault import Vault
+
+NOW = utcnow()
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+HOME, AWAY = "192.0.2.1", "198.51.100.7"
+UNITS = 60  # a minute: one comes back each second
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def db(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    """A database of each engine, for the whole module."""
+    with shared_app(request, request.param, tmp_path_factory) as application:
+        yield vault_of(application).db
+
+
+def bucket(units: int = UNITS) -> tuple[Bucket, ...]:
+    """A limit of somebody's that nobody else has."""
+    return (Bucket(unique("subject"), units, 60_000_000 // units),)
+
+
+def sent(pace: Pace, limit: tuple[Bucket, ...], count: int, now: datetime) -> int:
+    """How many of *count* requests at once get through."""
+    through = 0
+    for _ in range(count):
+        try:
+            pace.take(limit, now)
+        except TooManyRequests:
+            continue
+        through += 1
+    return through
+
+
+def rows(db: Database, limit: tuple[Bucket, ...]) -> int:
+    """Whether the bucket is stored."""
+    with db.read() as tx:
+        sql = "SELECT count(*) FROM request_buckets WHERE subject = ?"
+        return int(tx.all(sql, limit[0].subject)[0][0])
+
+
+# --- one process -------------------------------------------------------------------------------
+
+
+def test_a_minutes_worth_gets_through_at_once_and_comes_back() -> None:
+    """One by one; and who tries on while refused waits no longer for it."""
+    pace, limit = Pace(), bucket()
+    assert sent(pace, limit, 100, NOW) == UNITS
+    assert sent(pace, limit, 100, NOW + SECOND) == 1
+    assert sent(pace, limit, 100, NOW + 11 * SECOND) == 10
+    assert sent(pace, limit, 100, NOW + 5 * MINUTE) == UNITS
+
+
+def test_who_waits_as_long_as_told_gets_through() -> None:
+    """Not a second earlier."""
+    pace, limit = Pace(), bucket(6)
+    sent(pace, limit, 6, NOW)
+    with pytest.raises(TooManyRequests) as refused:
+        pace.take(limit, NOW)
+    wait = refused.value.retry_after_seconds * SECOND
+    assert wait == 10 * SECOND
+    assert sent(pace, limit, 1, NOW + wait - SECOND) == 0
+    assert sent(pace, limit, 1, NOW + wait) == 1
+
+
+def test_threads_of_a_process_share_its_count() -> None:
+    """Of many at once so many get through, and no more."""
+    pace, limit = Pace(), bucket()
+    assert sum(at_once([partial(sent, pace, limit, 10, NOW)] * 20)) == UNITS
+
+
+def test_a_clock_that_was_set_back_refuses_nobody() -> None:
+    """What is full in a future that is no more would refuse until then."""
+    pace, limit = Pace(), bucket()
+    assert sent(pace, limit, UNITS, NOW) == UNITS
+    assert sent(pace, limit, 100, NOW - timedelta(days=1)) == UNITS
+
+
+# --- several -----------------------------------------------------------------------------------
+
+
+def test_processes_learn_of_each_others_counts(db: Database) -> None:
+    """Once they have settled, what one has let through the other does not."""
+    one, other, limit = Pace(), Pace(), bucket()
+    assert sent(one, limit, 40, NOW) == 40
+    assert sent(other, limit, 1, NOW) == 1
+    one.settle(db, NOW)
+    other.settle(db, NOW)
+    assert sent(other, limit, 100, NOW) == UNITS - 41
+    other.settle(db, NOW)
+    assert sent(one, limit, 1, NOW) == 1, "as far as it knows"
+    one.settle(db, NOW)
+    assert sent(one, limit, 100, NOW) == 0
+
+
+def test_over_time_all_processes_together_let_the_limit_through(db: Database) -> None:
+    """Four workers, and somebody who sends to each as much as it takes, for ten minutes: no more
+    than the limit, and the worth of a minute and of a second for each worker."""
+    paces, limit, through = [Pace() for _ in range(4)], bucket(), 0
+    for second in range(600):
+        now = NOW + second * SECOND
+        for pace in paces:
+            through += sent(pace, limit, 5 if second else 100, now)
+            pace.settle(db, now)
+    assert through <= 10 * UNITS + 4 * UNITS + 4
+    assert through >= 10 * UNITS
+
+
+def test_what_was_counted_is_told_once(db: Database) -> None:
+    """Settling again, and settling after what all has come back, adds nothing."""
+    one, limit = Pace(), bucket()
+    sent(one, limit, 10, NOW)
+    for _ in range(3):
+        one.settle(db, NOW)
+    other = Pace()
+    other.take(limit, NOW)
+    other.settle(db, NOW)
+    assert sent(other, limit, 100, NOW) == UNITS - 11
+
+
+def test_a_database_that_has_no_time_is_told_later(
+    app: Flask, vault: Vault, settings: Settings
+) -> None:
+    """Nobody waits for it, nothing fails, and nothing is forgotten."""
+    one, other, limit = Pace(), Pace(), bucket()
+    sent(one, limit, 1, NOW)
+    one.settle(vault.db, NOW)
+    sent(one, limit, 40, NOW)
+    began = time.monotonic()
+    with locked(settings.DATABASE_URL):
+        one.settle(vault.db, NOW)
+    assert time.monotonic() - began < settings.DATABASE_TIMEOUT.total_seconds()
+    one.settle(vault.db, NOW)
+    other.take(limit, NOW)
+    other.settle(vault.db, NOW)
+    assert sent(other, limit, 100, NOW) == UNITS - 42
+
+
+def test_processes_that_settle_at_once_lose_nothing(db: Database) -> None:
+    """Each for the same hundred subjects: what one cannot tell now it tells later."""
+    limits = [bucket() for _ in range(100)]
+    paces = [Pace() for _ in range(4)]
+    for pace in paces:
+        for limit in limits:
+            sent(pace, limit, 2, NOW)
+    for _ in range(3):
+        at_once([partial(pace.settle, db, NOW) for pace in paces])
+    for pace in paces:
+        pace.settle(db, NOW)
+    late = Pace()
+    for limit in limits:
+        late.take(limit, NOW)
+    late.settle(db, NOW)
+    assert {sent(late, limit, 100, NOW) for limit in limits} == {UNITS - 9}
+
+
+def test_nothing_is_kept_of_who_comes_no_more(db: Database) -> None:
+    """Neither in the database nor in memory: made-up sources would fill both."""
+    pace, gone = Pace(), [bucket() for _ in range(10)]
+    for limit in gone:
+        pace.take(limit, NOW)
+    pace.settle(db, NOW)
+    assert [rows(db, limit) for limit in gone] == [1] * 10
+    for turn in range(200):
+        last = bucket()
+        pace.take(last, NOW + (5 + turn) * MINUTE)
+        pace.settle(db, NOW + (5 + turn) * MINUTE)
+    assert [rows(db, limit) for limit in gone] == [0] * 10
+    assert len(pace._counts) == 1
+
+
+# --- over HTTP ---------------------------------------------------------------------------------
+
+
+def limited(settings: Settings, principal: int, source: int) -> Settings:
+    """The same installation with these limits."""
+    return settings.model_copy(
+        update={
+            "REQUESTS_PER_MINUTE_PRINCIPAL": principal,
+            "REQUESTS_PER_MINUTE_SOURCE": source,
+        }
+    )
+
+
+def get(person: Person, path: str = "/secrets", address: str = HOME) -> int:
+    """GET from *address*; the status."""
+    return person.get(path, environ_base={"REMOTE_ADDR": address}).status_code
+
+
+TOO_MANY = (429, "too-many-requests")
+
+
+def test_a_source_is_refused_before_anything_is_looked_up(
+    settings: Settings, vault: Vault, now: datetime
+) -> None:
+    """With any credentials, none, or a URL that is not there; but not its health checks, and
+    no other source."""
+    app = create_app(limited(settings, 0, 10))
+    with time_machine.travel(now, tick=False) as clock:
+        nobody = Person(app, "nobody")
+        assert [get(nobody, path) for path in ("/secrets", "/no-such", "/") * 3] == [
+            401,
+            404,
+            404,
+        ] * 3
+        assert get(nobody) == 401
+        context.install(app, replace(vault_of(app), db=Counting(vault.db)))
+        for path in ("/secrets", "/no-such"):
+            answer = nobody.get(path, environ_base={"REMOTE_ADDR": HOME})
+            assert refusal(answer) == TOO_MANY
+            assert answer.headers["Retry-After"] == "6"
+        assert get(nobody, "/healthz") == 200
+        assert get(nobody, address=AWAY) == 401
+        clock.shift(6)
+        assert [get(nobody) for _ in range(2)] == [401, 429]
+    vault_of(app).db.close()
+
+
+def test_a_principal_has_the_same_limit_from_everywhere(settings: Settings, now: datetime) -> None:
+    """All sessions of an account are one; each of its tokens is another; so is each account."""
+    app = create_app(limited(settings, 10, 0))
+    with time_machine.travel(now, tick=False):
+        ada, bob = newcomer(app, "ada"), newcomer(app, "bob")
+        again = Person(app, ada.username)
+        again.login()
+        tokens = [machine(ada, name) for name in ("one", "two")]
+        statuses = [get(who, address=at) for who in (ada, again) for at in (HOME, AWAY) * 2]
+        assert statuses == [200] * 8, "two more were for making the tokens"
+        assert [get(who) for who in (ada, again)] == [429, 429]
+        assert refusal(ada.put("/secrets/a", json={"secret": "x"})) == TOO_MANY
+        assert get(bob) == 200
+        for token in tokens:
+            assert [get(token) for _ in range(11)] == [200] * 10 + [429]
+        assert [get(Person(app, "nobody")) for _ in range(20)] == [401] * 20
+    vault_of(app).db.close()
+
+
+def test_counting_costs_one_write_a_second(settings: Settings, now: datetime) -> None:
+    """And none where nothing is limited."""
+    for principal, source, expected in ((1000, 1000, 3), (0, 0, 0)):
+        app = create_app(limited(settings, principal, source))
+        with time_machine.travel(now, tick=False) as clock:
+            ada = newcomer(app, "ada")
+            clock.shift(60)
+            counting = Counting(vault_of(app).db)
+            context.install(app, replace(vault_of(app), db=counting))
+            for _ in range(3):
+                for _ in range(20):
+                    assert ada.get("/secrets", buffered=True).status_code == 200
+                clock.shift(1)
+        assert counting.transactions.count("write") == expected
+        vault_of(app).db.close()
+
+
+def test_workers_count_together_and_nobodys_address_is_stored(
+    settings: Settings, now: datetime
+) -> None:
+    """Two workers over one database: what got through one second ago, at whichever of them,
+    counts. What is stored is a keyed hash."""
+    apps = [create_app(limited(settings, 0, 20)) for _ in range(2)]
+    with time_machine.travel(now, tick=False) as clock:
+        clients = [Person(app, "nobody") for app in apps]
+
+        def ask(client: Person) -> int:
+            return client.get(
+                "/secrets", environ_base={"REMOTE_ADDR": HOME}, buffered=True
+            ).status_code
+
+        assert [ask(client) for client in clients for _ in range(9)] == [401] * 18
+        clock.shift(1)
+        for client in [*clients, *clients]:  # each tells, then each has heard
+            ask(client)
+            clock.shift(1)
+        assert [ask(client) for client in clients for _ in range(2)].count(401) <= 2
+    stored = repr(unopened(vault_of(apps[0]).db)["request_buckets"])
+    assert "subject" in stored
+    assert HOME not in stored
+    for app in apps:
+        vault_of(app).db.close()
