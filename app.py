@@ -23,6 +23,7 @@ from routes import (
     problems,
     secrets,
     tokens,
+    transfer,
     transport,
 )
 from utils.vault import open_vault
@@ -70,5 +71,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     tokens.install(app, vault)
     for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
+    app.register_blueprint(transfer.bp)
     app.cli.add_command(commands.users)
     return app

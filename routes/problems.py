@@ -50,6 +50,8 @@ KINDS: dict[type[Exception], Kind] = {
     errors.NotFound: Kind(404, "not-found", "No such thing, or not yours"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "No acceptable representation"),
     errors.AlreadyExists: Kind(409, "already-exists", "The name is taken"),
+    errors.ImportConflict: Kind(409, "import-conflict", "Some names are taken"),
+    errors.NotExportable: Kind(409, "not-exportable", "Some secrets do not fit the format"),
     errors.LimitReached: Kind(409, "limit-reached", "There are as many as there may be"),
     errors.LengthRequired: Kind(411, "length-required", "Content-Length is needed"),
     errors.PreconditionFailed: Kind(412, "precondition-failed", "A precondition does not hold"),
@@ -94,7 +96,7 @@ def _ours(error: errors.SecretsManagerError) -> Response:
     headers: dict[str, str] = {}
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log(kind.name, error)
-    if isinstance(error, errors.InvalidFields):
+    if isinstance(error, errors.Itemised):
         extra["errors"] = [
             {"pointer": problem.pointer, "detail": problem.detail} for problem in error.problems
         ]

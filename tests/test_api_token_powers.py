@@ -13,12 +13,11 @@ from models.powers import parse_network
 from routes import context, guard
 from routes.context import vault_of
 from tests.conftest import ENGINES
-from tests.support.api_tokens import ROUTES, Counting, Machine, Route, machine, made, missing
+from tests.support.api_tokens import NAMED, ROUTES, Counting, Machine, Route, machine, made, missing
 from tests.support.people import Person
 from tests.support.shared import indistinct, newcomer, refusal, shared_app
 from utils.vault import Vault
 
-NAMED = {what: route for what, route in ROUTES.items() if what != "GET /secrets"}
 each_route = pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES.keys())
 each_named_route = pytest.mark.parametrize("route", NAMED.values(), ids=NAMED.keys())
 

@@ -24,6 +24,8 @@ ALLOWED = {
     "/tokens/a": {"DELETE"},
     "/secrets": {"GET", "POST"},
     "/secrets/a": {"GET", "PUT", "PATCH", "DELETE"},
+    "/secrets:export": {"GET"},
+    "/secrets:import": {"POST"},
     "/healthz": {"GET"},
     "/readyz": {"GET"},
 }
@@ -125,6 +127,12 @@ def test_every_answer_has_an_id_of_its_own(target: Target) -> None:
         ("GET", "/secrets/absent", (), b"", 404),
         ("GET", "/secrets/a", ("Accept: image/png",), b"", 406),
         ("PUT", "/secrets/a", ("Transfer-Encoding: chunked",), b"1\r\nx\r\n0\r\n\r\n", 411),
+        (
+            *("POST", "/secrets:import"),
+            ("Content-Type: text/plain", "Transfer-Encoding: chunked"),
+            b"3\r\nA=1\r\n0\r\n\r\n",
+            411,
+        ),
         ("POST", "/secrets", ("Content-Length: 1", "Content-Type: x/y"), b"x", 415),
         ("POST", "/secrets", ("Origin: https://evil.example", "Content-Length: 0"), b"", 403),
         ("HEAD", "/secrets/a", (), b"", 200),

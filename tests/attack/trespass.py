@@ -37,6 +37,7 @@ BODIES: dict[str, Any] = {
     "POST /secrets": {"name": "{name}", "secret": "of the trespasser"},
     "PUT /secrets/<secret_name:name>": {"secret": "of the trespasser"},
     "PATCH /secrets/<secret_name:name>": {"secret": "of the trespasser"},
+    "POST /secrets:import": {"{name}": "of the trespasser"},
 }
 # What else a route can be asked. A cursor that is none of the caller's may well be refused.
 QUERIES: dict[str, list[dict[str, str]]] = {
@@ -47,6 +48,8 @@ QUERIES: dict[str, list[dict[str, str]]] = {
         {"deleted": "true"},
     ],
     "GET /secrets/<secret_name:name>": [{"version": "1"}],
+    "GET /secrets:export": [{"prefix": "{name}"}, {"label": "whose:label-{username}"}],
+    "POST /secrets:import": [{"dry_run": "true"}, {"on_conflict": "overwrite"}],
     "GET /keys": [{"cursor": "{key_id}"}],
     "GET /sessions": [{"cursor": "1.{session_id}"}],
     "GET /tokens": [{"cursor": "1.{token_id}"}],
@@ -132,7 +135,7 @@ def filled(template: Any, ids: Ids) -> Any:
     if isinstance(template, str):
         return re.sub(r"\{(\w+)\}", lambda found: ids[found[1]], template)
     if isinstance(template, Mapping):
-        return {key: filled(value, ids) for key, value in template.items()}
+        return {filled(key, ids): filled(value, ids) for key, value in template.items()}
     return [filled(value, ids) for value in template] if isinstance(template, list) else template
 
 

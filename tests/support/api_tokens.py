@@ -60,7 +60,8 @@ class Route:
         """Call it for the secret *name*."""
         sent = {**self.options, **options}
         if "json" in sent:
-            sent["json"] = {k: v.replace("NAME", name) for k, v in sent["json"].items()}
+            fields = sent["json"].items()
+            sent["json"] = {k.replace("NAME", name): v.replace("NAME", name) for k, v in fields}
         return caller.request(self.method, self.path.replace("NAME", name), **sent)
 
 
@@ -72,8 +73,15 @@ ROUTES: dict[str, Route] = {
     "PUT /secrets/<secret_name:name>": Route("write", "PUT", "/secrets/NAME", _VALUE),
     "PATCH /secrets/<secret_name:name>": Route("write", "PATCH", "/secrets/NAME", _VALUE),
     "DELETE /secrets/<secret_name:name>": Route("write", "DELETE", "/secrets/NAME", {}),
+    "GET /secrets:export": Route("read", "GET", "/secrets:export", {}),
+    "POST /secrets:import": Route("write", "POST", "/secrets:import", {"json": {"NAME": "new"}}),
 }
-NAMED = {what: route for what, route in ROUTES.items() if what != "GET /secrets"}
+# What does not name a secret answers with those that the token reaches.
+NAMED = {
+    what: route
+    for what, route in ROUTES.items()
+    if what not in {"GET /secrets", "GET /secrets:export"}
+}
 
 
 def missing(response: TestResponse) -> str:
