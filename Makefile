@@ -61,6 +61,10 @@ torture: $(DEV_STAMP) ## Try to lose data: kill, race and fill up; one attempt: 
 attack: $(DEV_STAMP) ## Try to get in: guess, time, forge, race, trespass; one attempt: ROW=name
 	$(PY) -m tests.attack $(if $(ROW),--row $(ROW)) $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(DEV_STAMP) ## Find what nobody thought of: thousands of generated values; one row: ROW=name
+	$(PY) -m tests.fuzz $(if $(ROW),--row $(ROW)) $(ARGS)
+
 # uv keeps the versions that are already locked; ARGS=--upgrade takes new ones. An index of the
 # machine that locks must not get into the files, whatever that machine's own settings say. Extras
 # stay in the pins: pip does not hold "x[extra]" to "x==1.0" and takes the newest x, without a hash.

@@ -29,6 +29,7 @@ from routes import (
     secrets,
     tokens,
     trace,
+    transfer,
     transport,
     versions,
 )
@@ -43,6 +44,7 @@ BLUEPRINTS = (
     keys.bp,
     metrics.bp,
     secrets.bp,
+    transfer.bp,
     versions.bp,
 )
 COMMANDS = (
@@ -96,6 +98,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     for command in COMMANDS:
         app.cli.add_command(command)
     trace.install(app, metrics.install(app, settings))
+    app.register_blueprint(transfer.bp)
     return app
 
 

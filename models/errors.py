@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One invalid field: where (a JSON Pointer as URI fragment, or ``?name``) and what to do."""
+    """One thing that is in the way: where (a JSON Pointer as URI fragment, ``?name``, a line of a
+    text as RFC 5147 writes it, or a secret's path) and what to do."""
 
     pointer: str
     detail: str
@@ -35,13 +36,19 @@ class MalformedRequest(SecretsManagerError):
     """The bytes do not parse: not JSON, not UTF-8, a header that makes no sense."""
 
 
-class InvalidFields(SecretsManagerError):
+class Itemised(SecretsManagerError):
+    """A refusal that lists its reasons, one by one."""
+
+    sentence = ""
+
+    def __init__(self, problems: Sequence[FieldProblem]) -> None:
+        super().__init__(self.sentence, problems)
+
+
+class InvalidFields(Itemised):
     """It parses, but fields are missing, unknown, of the wrong type or out of range."""
 
-    def __init__(self, problems: list[FieldProblem]) -> None:
-        super().__init__(
-            "Some fields are not valid; `errors` lists each with what it needs.", problems
-        )
+    sentence = "Some fields are not valid; `errors` lists each with what it needs."
 
 
 class BodyTooLarge(SecretsManagerError):
@@ -115,6 +122,24 @@ class AlreadyExists(SecretsManagerError):
 
 class WrongState(SecretsManagerError):
     """The secret is there, and not in a state in which this can be done to it."""
+
+
+class ImportConflict(Itemised):
+    """Names of an import that are taken, where the caller wants none to be. Nothing was changed."""
+
+    sentence = (
+        "Secrets with these names exist; nothing was imported. Send on_conflict=skip or "
+        "on_conflict=overwrite, or another prefix."
+    )
+
+
+class NotExportable(Itemised):
+    """Secrets that a format cannot carry as they are. Names them, and nothing of their values."""
+
+    sentence = (
+        "This format cannot carry all of these secrets; `errors` names each that is in the way. "
+        "Choose another format, or narrow the export with `prefix` or `label`."
+    )
 
 
 class LimitReached(SecretsManagerError):

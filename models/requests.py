@@ -115,6 +115,8 @@ Moment = Annotated[
     datetime, BeforeValidator(_moment, json_schema_input_type=str), Field(description="RFC 3339")
 ]
 Labels = Annotated[dict[str, str], AfterValidator(_labels)]
+NamePrefix = Annotated[str, AfterValidator(_prefix)]
+LabelFilter = Annotated[str, AfterValidator(_label_filter)]
 NewPassword = Annotated[str, AfterValidator(_new_password), Field(repr=False)]
 
 
@@ -274,8 +276,8 @@ class ReadSecret(Query):
 class ListSecrets(Query):
     """``GET /secrets``."""
 
-    prefix: Annotated[str, AfterValidator(_prefix)] = ""
-    label: Annotated[str, AfterValidator(_label_filter)] | None = None
+    prefix: NamePrefix = ""
+    label: LabelFilter | None = None
     q: Annotated[str, AfterValidator(_name_part)] | None = None
     deleted: Literal["true", "false"] = "false"
     limit: Annotated[Number, Field(ge=1, le=100)] = 50
@@ -283,13 +285,10 @@ class ListSecrets(Query):
 
     def query(self, within: tuple[str, ...]) -> SecretQuery:
         """The same, as the data layer takes it, for a caller limited to prefixes *within*."""
-        label = None
-        if self.label is not None:
-            key, _, value = self.label.partition(":")
-            label = (key, value)
+        key, _, value = (self.label or "").partition(":")
         return SecretQuery(
             prefixes=visible_prefixes(within, self.prefix),
-            label=label,
+            label=(key, value) if self.label is not None else None,
             text=self.q,
             gone=self.deleted == "true",
             after=_cursor_name(self.cursor) if self.cursor else "",

@@ -228,6 +228,26 @@ class SecretQuery:
     limit: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class ImportEntry:
+    """A secret to be, of a file that is imported."""
+
+    name: SecretName
+    value: Value
+
+
+OnConflict = Literal["fail", "skip", "overwrite"]
+ImportOutcome = Literal["created", "updated", "unchanged", "skipped", "conflict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did with a name, or would do."""
+
+    name: SecretName
+    outcome: ImportOutcome
+
+
 KeyState = Literal["current", "retired", "destroyed"]
 
 

@@ -71,6 +71,11 @@ class Call(Generic[Body, Query]):
         """The beginnings of names that the caller is limited to; none: no limit."""
         return self.caller.powers.prefixes if isinstance(self.caller, ApiToken) else ()
 
+    @property
+    def may_learn_values(self) -> bool:
+        """Whether an answer may tell the caller something of a value, if only that it is equal."""
+        return not isinstance(self.caller, ApiToken) or "read" in self.caller.powers.scopes
+
     def require_name(self, name: str) -> None:
         """Raises MissingPower if the caller does not reach this name, whether it is there or not.
 

@@ -26,6 +26,7 @@ from models.errors import (
     UnsupportedMediaType,
 )
 from models.rows import ValueKind
+from models.transfer_requests import ImportFile
 from routes.context import current_vault
 
 Body = TypeVar("Body", bound=requests.Request)
@@ -47,7 +48,7 @@ def parse_query(model: type[Query]) -> Query:
 
 
 def parse_body(model: type[Body]) -> Body:
-    """The body, as what the call takes: JSON, nothing, or a secret's bare value."""
+    """The body, as what the call takes: JSON, nothing, a secret's bare value, or a file."""
     if request.method in {"GET", "HEAD"}:
         return _validate(model, {}, "#/")
     data = _read_body(current_vault().settings.MAX_BODY_BYTES)
@@ -59,8 +60,23 @@ def parse_body(model: type[Body]) -> Body:
         if kind == "text" and not _is_utf8():
             raise UnsupportedMediaType("Send text/plain in UTF-8.")
         return _validate(model, model.fields_of_bare(data, kind), "#/")
+    if issubclass(model, ImportFile):
+        return _validate(model, _fields_of_file(model, data), "#/")
     _require_json()
     return _validate(model, parse_json(data), "#/")
+
+
+def _fields_of_file(model: type[ImportFile], data: bytes) -> dict[str, Any]:
+    """A file that is imported: text/plain is a .env file, application/json an object."""
+    if request.mimetype == "text/plain" and _is_utf8():
+        _require_announced_end(data)
+        return model.fields_of_dotenv(data)
+    if request.mimetype == "application/json" and _is_utf8():
+        return model.fields_of_json(parse_json(data))
+    raise UnsupportedMediaType(
+        "Send a .env file as text/plain, or a JSON object as application/json, in UTF-8 "
+        "(curl: -H 'Content-Type: text/plain' --data-binary @.env)."
+    )
 
 
 def parse_json(data: bytes) -> Any:

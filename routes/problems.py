@@ -49,6 +49,8 @@ KINDS: dict[type[Exception], Kind] = {
     errors.NotFound: Kind(404, "not-found", "No such thing, or not yours"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "No acceptable representation"),
     errors.AlreadyExists: Kind(409, "already-exists", "The name is taken"),
+    errors.ImportConflict: Kind(409, "import-conflict", "Some names are taken"),
+    errors.NotExportable: Kind(409, "not-exportable", "Some secrets do not fit the format"),
     errors.WrongState: Kind(409, "wrong-state", "Not in a state for this"),
     errors.LimitReached: Kind(409, "limit-reached", "There are as many as there may be"),
     errors.LengthRequired: Kind(411, "length-required", "Content-Length is needed"),

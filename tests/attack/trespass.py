@@ -42,6 +42,7 @@ BODIES: dict[str, Any] = {
     "POST /secrets/<secret_name:name>:move": {"to": "moved/{name}"},
     "POST /secrets:batchGet": {"names": ["{name}"]},
     "POST /secrets:batchWrite": {"writes": [{"name": "{name}", "secret": "of the trespasser"}]},
+    "POST /secrets:import": {"{name}": "of the trespasser"},
 }
 # What the owner has to do first, where a route is not for a secret that is there.
 FIRST: dict[str, tuple[str, str]] = {
@@ -57,6 +58,8 @@ QUERIES: dict[str, list[dict[str, str]]] = {
     ],
     "GET /secrets/<secret_name:name>": [{"version": "1"}],
     "GET /secrets/<secret_name:name>:versions": [{"cursor": "1"}],
+    "GET /secrets:export": [{"prefix": "{name}"}, {"label": "whose:label-{username}"}],
+    "POST /secrets:import": [{"dry_run": "true"}, {"on_conflict": "overwrite"}],
     "GET /keys": [{"cursor": "{key_id}"}],
     "GET /sessions": [{"cursor": "1.{session_id}"}],
     "GET /tokens": [{"cursor": "1.{token_id}"}],
@@ -156,7 +159,7 @@ def filled(template: Any, ids: Ids) -> Any:
     if isinstance(template, str):
         return re.sub(r"\{(\w+)\}", lambda found: ids[found[1]], template)
     if isinstance(template, Mapping):
-        return {key: filled(value, ids) for key, value in template.items()}
+        return {filled(key, ids): filled(value, ids) for key, value in template.items()}
     return [filled(value, ids) for value in template] if isinstance(template, list) else template
 
 

@@ -74,7 +74,7 @@ def _with_name(body: Any, name: str) -> Any:
     if isinstance(body, str):
         return body.replace("NAME", name)
     if isinstance(body, dict):
-        return {key: _with_name(value, name) for key, value in body.items()}
+        return {_with_name(key, name): _with_name(value, name) for key, value in body.items()}
     return [_with_name(value, name) for value in body] if isinstance(body, list) else body
 
 
@@ -99,9 +99,11 @@ ROUTES: dict[str, Route] = {
         "read", "POST", "/secrets:batchGet", {"json": {"names": ["NAME"]}}
     ),
     "POST /secrets:batchWrite": Route("write", "POST", "/secrets:batchWrite", _WRITES),
+    "GET /secrets:export": Route("read", "GET", "/secrets:export", {}),
+    "POST /secrets:import": Route("write", "POST", "/secrets:import", {"json": {"NAME": "new"}}),
 }
 # The others leave out what the token does not reach, or say so of each name.
-_OF_MANY = {"GET /secrets", "POST /secrets:batchGet"}
+_OF_MANY = {"GET /secrets", "GET /secrets:export", "POST /secrets:batchGet"}
 NAMED = {what: route for what, route in ROUTES.items() if what not in _OF_MANY}
 
 

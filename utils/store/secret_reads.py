@@ -61,7 +61,7 @@ _LIST_LIVE = _LIST + LIVE + _FILTER
 _LIST_GONE = _LIST + GONE + _FILTER
 
 # The first byte above every character that a name may have: ends the range of a prefix.
-_AFTER_ANY_NAME = "\x7f"
+AFTER_ANY_NAME = "\x7f"
 
 
 def read(
@@ -137,7 +137,7 @@ def list_page(
             owner,
             query.after,
             prefix,
-            prefix + _AFTER_ANY_NAME,
+            prefix + AFTER_ANY_NAME,
             to_microseconds(now),
             fragment,
             fragment,

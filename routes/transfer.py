@@ -1,0 +1,75 @@
+"""Secrets as files: all of a prefix out at once, and a file in."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from models import requests, transfer_requests, transfer_responses
+from models.export_formats import render
+from routes import guard
+from routes.context import current_vault
+from routes.endpoint import JSON, Call, answer, endpoint
+from routes.representations import TEXT
+from utils.reencryption import reencrypt_in_passing
+from utils.store import exports, imports
+
+bp = Blueprint("transfer", __name__)
+_MOVED_IN_PASSING = 100  # then the thread is needed for other requests again
+
+
+@bp.get("/secrets:export")
+@endpoint(
+    access=guard.may_read,
+    body=requests.Nothing,
+    query=transfer_requests.ExportSecrets,
+    produces=(JSON, TEXT),
+)
+def export_secrets(
+    call: Call[requests.Nothing, transfer_requests.ExportSecrets],
+) -> Response:
+    """Values of many secrets, as a file that one parser reads back exactly."""
+    vault, asked = current_vault(), call.query
+    with vault.db.read() as tx:
+        found = exports.export(
+            tx, vault.master, call.account.id, asked.query(within=call.prefixes), call.now
+        )
+    text = render(asked.format, found, asked.prefix)
+    media_type = JSON if asked.format == "json" else f"{TEXT}; charset=utf-8"
+    response = Response(text, content_type=media_type)
+    stale = [secret for secret in found if secret.stale][:_MOVED_IN_PASSING]
+    # After the answer is sent; up to the first that does not move, because others want to write.
+    response.call_on_close(
+        lambda: all(
+            reencrypt_in_passing(vault.db, vault.master, secret.info.id, secret.version)
+            for secret in stale
+        )
+    )
+    return response
+
+
+@bp.post("/secrets:import")
+@endpoint(
+    access=guard.may_write,
+    body=transfer_requests.ImportFile,
+    query=transfer_requests.ImportSecrets,
+)
+def import_secrets(
+    call: Call[transfer_requests.ImportFile, transfer_requests.ImportSecrets],
+) -> Response:
+    """Store what a file holds, all or nothing; or tell what would happen."""
+    vault, asked, act = current_vault(), call.query, call.act
+    entries, compare = call.body.entries(asked.prefix), call.may_learn_values
+    for entry in entries:
+        call.require_name(entry.name)
+    if asked.dry_run == "true":
+        with vault.db.read() as tx:
+            imported = imports.foresee(
+                tx, vault.master, act.owner, entries, asked.on_conflict, call.now, compare=compare
+            )
+    else:
+        with vault.db.write() as tx:
+            imported = imports.carry_out(
+                tx, vault.master, act, entries, asked.on_conflict, compare=compare
+            )
+    report = transfer_responses.ImportReport.of(imported, dry_run=asked.dry_run == "true")
+    return answer(report)

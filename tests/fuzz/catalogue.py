@@ -1,0 +1,10 @@
+"""All rows, in the order in which they run."""
+
+from __future__ import annotations
+
+from tests.fuzz import export_roundtrip
+from tests.torture.framework import Row
+
+ROWS: dict[str, Row] = {
+    "export-roundtrip": export_roundtrip.row,
+}
