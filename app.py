@@ -22,6 +22,7 @@ from routes import (
     keys,
     problems,
     secrets,
+    shares,
     tokens,
     transport,
 )
@@ -70,5 +71,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     tokens.install(app, vault)
     for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
+    app.register_blueprint(shares.bp)
     app.cli.add_command(commands.users)
     return app

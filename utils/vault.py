@@ -38,6 +38,7 @@ class Vault:
     hasher: PasswordHasher = field(repr=False)
     throttle: Throttle = field(repr=False)
     token_key: SystemKey = field(repr=False)  # API tokens are bound to their rows with it
+    grant_key: SystemKey = field(repr=False)  # and grants with this one
 
 
 def open_vault(settings: Settings, now: datetime) -> Vault:
@@ -66,7 +67,7 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
         settings.LOGIN_ATTEMPTS_ACCOUNT,
         settings.LOGIN_ATTEMPTS_SOURCE,
     )
-    return Vault(settings, db, master, hasher, throttle, keys[system.TOKEN])
+    return Vault(settings, db, master, hasher, throttle, keys[system.TOKEN], keys[system.GRANT])
 
 
 def open_existing_store(settings: Settings) -> tuple[Database, MasterKeys]:

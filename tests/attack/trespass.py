@@ -37,6 +37,9 @@ BODIES: dict[str, Any] = {
     "POST /secrets": {"name": "{name}", "secret": "of the trespasser"},
     "PUT /secrets/<secret_name:name>": {"secret": "of the trespasser"},
     "PATCH /secrets/<secret_name:name>": {"secret": "of the trespasser"},
+    "POST /secrets/<secret_name:name>:share": {"username": "{owner}", "permission": "write"},
+    "POST /secrets/<secret_name:name>:unshare": {"username": "{owner}"},
+    "PATCH /shared/<owner>/<secret_name:name>": {"secret": "of the trespasser"},
 }
 # What else a route can be asked. A cursor that is none of the caller's may well be refused.
 QUERIES: dict[str, list[dict[str, str]]] = {
@@ -50,6 +53,8 @@ QUERIES: dict[str, list[dict[str, str]]] = {
     "GET /keys": [{"cursor": "{key_id}"}],
     "GET /sessions": [{"cursor": "1.{session_id}"}],
     "GET /tokens": [{"cursor": "1.{token_id}"}],
+    "GET /shared": [{"owner": "{owner}"}, {"cursor": "1.{session_id}"}],
+    "GET /secrets/<secret_name:name>:shares": [{"cursor": "1.{session_id}"}],
 }
 # Registration tells that a name is taken: decided, and written in SECURITY.md.
 TELLS = {"POST /register"}
