@@ -19,7 +19,7 @@ from tests.support.api_tokens import machine, missing
 from tests.support.people import Person
 from tests.support.rotation import number, run
 from tests.support.shared import indistinct, newcomer, pointers, refusal, shared_app, unique
-from tests.support.sharing import given, path_of, read, received, shared, unshared, write
+from tests.support.sharing import fill, given, path_of, read, received, shared, unshared, write
 from utils.store import grants
 from utils.vault import Vault
 
@@ -188,22 +188,7 @@ def test_a_secret_has_so_many_grants_and_no_more(app: Flask, vault: Vault, ada: 
     first, last, over = (newcomer(app, name) for name in ("first", "last", "over"))
     shared(ada, "db", first)
     secret = number(vault, "SELECT max(secret_id) FROM grants")
-    columns = "id, secret_id, grantee_id, permission, granted_at, mac"
-    for i in range(MAX_GRANTS - 2):
-        run(
-            vault,
-            "INSERT INTO users (id, username, state, password_hash, created_at) "
-            "VALUES (?, ?, 'active', 'none', 1)",
-            secret * 1000 + i,
-            unique("filler"),
-        )
-        run(
-            vault,
-            f"INSERT INTO grants ({columns}) VALUES (?, ?, ?, 'read', 1, '')",  # noqa: S608
-            unique("g"),
-            secret,
-            secret * 1000 + i,
-        )
+    fill(vault, secret, MAX_GRANTS - 2)
     assert shared(ada, "db", last).status_code == 201
     assert refusal(shared(ada, "db", over)) == (409, "limit-reached")
     assert shared(ada, "db", last, "write").status_code == 200

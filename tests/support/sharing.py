@@ -7,6 +7,8 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from tests.support.people import Person
+from tests.support.shared import unique
+from utils.vault import Vault
 
 
 def shared(
@@ -47,6 +49,25 @@ def received(grantee: Person, **query: str) -> list[dict[str, Any]]:
 def given(owner: Person, name: str, **query: str) -> list[dict[str, Any]]:
     """With whom a secret is shared, from page to page."""
     return _pages(owner, f"/secrets/{name}:shares", query)
+
+
+def fill(vault: Vault, secret: int, count: int) -> None:
+    """Let so many more have a grant on a secret."""
+    with vault.db.write() as tx:
+        for i in range(count):
+            tx.run(
+                "INSERT INTO users (id, username, state, password_hash, created_at) "
+                "VALUES (?, ?, 'active', 'none', 1)",
+                secret * 1000 + i,
+                unique("filler"),
+            )
+            tx.run(
+                "INSERT INTO grants (id, secret_id, grantee_id, permission, granted_at, mac) "
+                "VALUES (?, ?, ?, 'read', 1, '')",
+                unique("grant"),
+                secret,
+                secret * 1000 + i,
+            )
 
 
 def _pages(person: Person, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
