@@ -15,12 +15,13 @@ import time_machine
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import rule, run_state_machine_as_test
 from werkzeug.test import TestResponse
 
 from models.times import utcnow
 from tests.conftest import ENGINES
 from tests.support.model import Kept, Shelf, Value, moment
+from tests.support.model_sharing import Sharing
 from tests.support.shared import newcomer, refusal, shared_app
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "10"))
@@ -45,8 +46,8 @@ conditions = st.sampled_from(
 )
 
 
-class Divergence(RuleBasedStateMachine):
-    """Two people write, read and wait; whatever the API answers, the dictionary says too."""
+class Divergence(Sharing):
+    """Two people write, read, share and wait; whatever the API answers, the dictionary says too."""
 
     application: ClassVar[Flask]
 
@@ -160,7 +161,7 @@ class Divergence(RuleBasedStateMachine):
         elif not holds:
             assert refusal(answer) == (412, "precondition-failed")
         else:
-            live.deleted = self.now
+            live.deleted, live.grant = self.now, None
             expected = {field: shelf.described(name)[field] for field in GONE}
             assert (answer.status_code, answer.json) == (200, expected)
 
@@ -255,11 +256,7 @@ class Divergence(RuleBasedStateMachine):
         """The answer to a write, and its tag, which never was before."""
         kept = self.shelves[who].kept[name]
         assert (answer.status_code, answer.json) == (status, self.shelves[who].described(name))
-        tag = answer.headers["ETag"]
-        assert tag not in {kept.tag, *kept.old_tags}
-        if kept.tag:
-            kept.old_tags.append(kept.tag)
-        kept.tag = tag
+        kept.take_tag(answer.headers["ETag"])
 
     def pages(self, who: int, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The rows of one page after the other."""
