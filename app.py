@@ -27,6 +27,7 @@ from routes import (
     problems,
     purge,
     secrets,
+    shares,
     tokens,
     trace,
     transfer,
@@ -44,6 +45,7 @@ BLUEPRINTS = (
     keys.bp,
     metrics.bp,
     secrets.bp,
+    shares.bp,
     transfer.bp,
     versions.bp,
 )
@@ -99,6 +101,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
         app.cli.add_command(command)
     trace.install(app, metrics.install(app, settings))
     app.register_blueprint(transfer.bp)
+    app.register_blueprint(shares.bp)
     return app
 
 

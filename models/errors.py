@@ -112,6 +112,10 @@ class MissingPower(NotAllowed):
     stored."""
 
 
+class ReadOnlyGrant(NotAllowed):
+    """A write to a secret that is shared with the caller for reading only."""
+
+
 class NotFound(SecretsManagerError):
     """Absent, or not yours: the two must look the same."""
 
@@ -143,7 +147,7 @@ class NotExportable(Itemised):
 
 
 class LimitReached(SecretsManagerError):
-    """The account has as many of these as it may have."""
+    """The account, or the secret, has as many of these as it may have."""
 
 
 class PreconditionFailed(SecretsManagerError):

@@ -161,7 +161,7 @@ class _SecretFields(Request):
         if self.secret is None:
             return None
         if self.encoding == "base64":
-            return checked_value(_from_base64(self.secret), "bytes")
+            return checked_value(from_base64(self.secret), "bytes")
         return checked_value(self.secret.encode(), "text")
 
     def change(self) -> Change:
@@ -184,7 +184,7 @@ def checked_value(data: bytes, kind: ValueKind) -> Value:
     return Value(data, kind)
 
 
-def _from_base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
     """RFC 4648 section 4, padded, and only the canonical spelling.
 
     Python's decoder takes ``QUJ=`` and ``QUI=`` for the same bytes; a value that does not

@@ -135,18 +135,23 @@ class Secret(Response):
     @classmethod
     def of(cls, secret: rows.Secret) -> Secret:
         """Shape a secret for its owner: text as it is, bytes as base64."""
-        value, info = secret.value, secret.info
-        text = value.kind == "text"
+        info = secret.info
         return cls(
             name=info.name,
-            secret=value.data.decode() if text else base64.b64encode(value.data).decode(),
-            encoding="text" if text else "base64",
+            **value_fields(secret.value),
             version=secret.version,
             labels=info.labels,
             created_at=info.created_at,
             updated_at=info.updated_at,
             expires_at=info.expires_at,
         )
+
+
+def value_fields(value: rows.Value) -> dict[str, Any]:
+    """A value as JSON holds it: text as it is, bytes as base64."""
+    if value.kind == "text":
+        return {"secret": value.data.decode(), "encoding": "text"}
+    return {"secret": base64.b64encode(value.data).decode(), "encoding": "base64"}
 
 
 class SecretList(Response):

@@ -46,6 +46,7 @@ KINDS: dict[type[Exception], Kind] = {
         403, "password-change-required", "Change the one-time password first"
     ),
     errors.MissingPower: Kind(403, "missing-power", "The API token may not do this"),
+    errors.ReadOnlyGrant: Kind(403, "read-only", "Shared for reading only"),
     errors.NotFound: Kind(404, "not-found", "No such thing, or not yours"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "No acceptable representation"),
     errors.AlreadyExists: Kind(409, "already-exists", "The name is taken"),

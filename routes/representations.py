@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 from flask import Response, request
+from pydantic import BaseModel
 
 from models import responses, rows
 from models.errors import FieldProblem, InvalidFields, NotAcceptable
@@ -42,10 +44,15 @@ def described(info: rows.SecretInfo, *, created: bool) -> Response:
     return response
 
 
-def represent(secret: rows.Secret, accepts: str) -> Response:
-    """A value in the media type *accepts*, or 304 for a caller who has it. Raises NotAcceptable."""
+def represent(
+    secret: rows.Secret,
+    accepts: str,
+    shaped: Callable[[rows.Secret], BaseModel] = responses.Secret.of,
+) -> Response:
+    """A value in the media type *accepts*, or 304 for a caller who has it; as JSON, *shaped* says
+    what is told of it besides. Raises NotAcceptable."""
     if accepts == JSON:
-        response = answer(responses.Secret.of(secret))
+        response = answer(shaped(secret))
         suffix = ""
     elif accepts == TEXT and secret.value.kind == "bytes":
         raise NotAcceptable(f"This value was stored as bytes. Accept {BYTES} or {JSON}.")

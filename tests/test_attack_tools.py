@@ -98,7 +98,12 @@ def unlisted(thing: str) -> dict[str, Any]:
         ("/whose/<secret_name:name>", "GET", whose, "the answer shows ['owner-"),
         ("/whose/<secret_name:name>", "GET", exists, "answered 200, and 404 of nobody's"),
         ("/whose/<secret_name:name>", "GET", differs_in_words, "answered 404, and 404 of nobody's"),
-        ("/mute/<secret_name:name>", "DELETE", mute, "the victim's secret, keys, by token changed"),
+        (
+            "/mute/<secret_name:name>",
+            "DELETE",
+            mute,
+            "the victim's secret, keys, by token, grants, ",
+        ),
         ("/mute/<session_id>", "POST", ends_sessions, "the victim's secret, account, "),
         ("/closed/<secret_name:name>", "GET", refuses_all, "the owner gets 404 too"),
         (

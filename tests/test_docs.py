@@ -9,6 +9,7 @@ from flask import Flask
 
 from config import Settings
 from models import names, requests
+from models.grants import MAX_GRANTS
 from routes import problems
 from routes.problems import Kind
 from tests.support import docs
@@ -63,6 +64,7 @@ def test_the_example_of_a_problem_is_a_problem() -> None:
         ("Value of a secret", [requests.MAX_VALUE_BYTES]),
         ("Name of a secret", [names.MAX_NAME]),
         ("Labels of a secret", [names.MAX_LABELS, names.MAX_LABEL_VALUE]),
+        ("Users that a secret is shared with", [MAX_GRANTS]),
         ("Password", [requests.MIN_PASSWORD_CHARACTERS, requests.MAX_PASSWORD_BYTES]),
         ("Entries in a page of a list", [requests.ListSecrets().limit]),
         ("Wrong passwords", [LIMITS.LOGIN_ATTEMPTS_PAIR, LIMITS.LOGIN_ATTEMPTS_SOURCE]),

@@ -17,6 +17,7 @@ from models.times import utcnow
 from tests.support.guesses import PAIR, TOO_MANY, verdict, verdicts
 from tests.support.people import PASSWORD, Person
 from tests.support.shared import refusal
+from utils.vault import Vault
 
 NEW = "a password nobody guesses"
 ENDED = (401, "not-authenticated")
@@ -87,6 +88,22 @@ def test_a_session_that_ended_meanwhile_makes_no_token(alice: Person, minutes: i
         body = {"name": "for-ever", "scopes": ["read", "write"]}
         assert refusal(send(alice, "POST", "/tokens", body, throw_out)) == ENDED
     assert owner.get("/tokens").json == {"tokens": [], "next_cursor": None}
+
+
+def test_a_session_that_ended_meanwhile_shares_nothing(
+    vault: Vault, alice: Person, bob: Person
+) -> None:
+    """Whoever took it could else read on with an account of their own."""
+    alice.put("/secrets/a", json={"secret": "value"})
+
+    def end() -> None:
+        with vault.db.write() as tx:
+            tx.run("DELETE FROM sessions WHERE id <> ''")
+
+    body = {"username": bob.username, "permission": "read"}
+    assert refusal(send(alice, "POST", "/secrets/a:share", body, end)) == ENDED
+    with vault.db.read() as tx:
+        assert tx.all("SELECT 1 FROM grants") == []
 
 
 def test_a_session_that_ended_meanwhile_writes_nothing(alice: Person) -> None:

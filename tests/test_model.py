@@ -19,8 +19,8 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 from routes.context import vault_of
 from tests.conftest import ENGINES
 from tests.support.model import RETENTION, Value
+from tests.support.model_sharing import Sharing
 from tests.support.shared import refusal, shared_app
-from tests.support.story import Teller
 from utils.purge import Purger
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "10"))
@@ -45,8 +45,8 @@ conditions = st.sampled_from(
 )
 
 
-class Divergence(Teller):
-    """Two people write, read and wait; whatever the API answers, the dictionary says too."""
+class Divergence(Sharing):
+    """Two people write, read, share and wait; whatever the API answers, the dictionary says too."""
 
     # --- writing ------------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ class Divergence(Teller):
         elif not holds:
             assert refusal(answer) == (412, "precondition-failed")
         else:
-            live.deleted = self.now
+            live.deleted, live.grant = self.now, None
             expected = {field: shelf.described(name)[field] for field in GONE}
             assert (answer.status_code, answer.json) == (200, expected)
 

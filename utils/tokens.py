@@ -81,7 +81,19 @@ def token_mac(key: SystemKey, token: TokenText, row: tuple[object, ...]) -> str:
     The secret alone would let a writer to the database widen a token's powers, or move it to
     another account. JSON keeps the fields apart; the label, other uses of the key.
     """
-    message = json.dumps(["v1 api-token", token.id, token.secret, *row], default=str).encode()
+    return _mac(key, "v1 api-token", token.id, token.secret, *row)
+
+
+def grant_mac(key: SystemKey, row: tuple[object, ...]) -> str:
+    """HMAC-SHA256 over a grant's *row*: which secret of whose, who may do what with it, since when.
+
+    Without it, a writer to the database could let themselves into every secret.
+    """
+    return _mac(key, "v1 grant", *row)
+
+
+def _mac(key: SystemKey, *fields: object) -> str:
+    message = json.dumps(fields, default=str).encode()
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 

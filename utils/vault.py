@@ -43,6 +43,7 @@ class Vault:
     throttle: Throttle = field(repr=False)
     pace: Pace = field(repr=False)
     token_key: SystemKey = field(repr=False)  # API tokens are bound to their rows with it
+    grant_key: SystemKey = field(repr=False)  # and grants with this one
 
 
 def open_vault(settings: Settings, now: datetime) -> Vault:
@@ -73,7 +74,8 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
         settings.REGISTRATIONS_SOURCE,
         (settings.REQUESTS_PER_MINUTE_PRINCIPAL, settings.REQUESTS_PER_MINUTE_SOURCE),
     )
-    return Vault(settings, db, master, hasher, throttle, Pace(), keys[system.TOKEN])
+    tokens, shares = keys[system.TOKEN], keys[system.GRANT]
+    return Vault(settings, db, master, hasher, throttle, Pace(), tokens, shares)
 
 
 def open_existing_store(settings: Settings) -> tuple[Database, MasterKeys]:

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from tests.support.people import ORIGIN, Person
 from tests.support.shared import unique
+from tests.support.sharing import shared
 from utils.tokens import new_id
 
 Ids = dict[str, str]  # variable of a rule, or field of a body -> value
@@ -21,6 +22,7 @@ def absent_ids() -> Ids:
     return {
         "name": unique("private/absent"),
         "username": unique("absent"),
+        "owner": unique("absent"),
         "session_id": new_id(),
         "key_id": new_id(),
         "token_id": _TOKEN_ID,
@@ -37,8 +39,9 @@ class Owner:
     bearer: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        self.person = Person(self.app, unique("owner"))
-        assert self.person.register().status_code == 201
+        self.person, self.friend = (Person(self.app, unique(who)) for who in ("owner", "friend"))
+        for someone in (self.person, self.friend):
+            assert someone.register().status_code == 201
         self.settle()
 
     @property
@@ -49,26 +52,34 @@ class Owner:
     @property
     def private(self) -> set[str]:
         """What nobody else may ever see."""
-        return {*self.ids.values(), f"value-{self.username}", f"label-{self.username}"}
+        values = {f"value-{self.username}", f"value-{self.friend.username}"}
+        return {*self.ids.values(), *values, f"label-{self.username}"}
 
     def settle(self) -> None:
         """Have a live session, key, token and secret of one's own again, whatever happened."""
         self._log_in_afresh()
-        self.ids = {"username": self.username}
+        self.ids = {"username": self.username, "owner": self.friend.username}
         self._make_token()
         self.renew_secret()
         self.ids["session_id"] = self._newest("sessions")["id"]
         self.ids["key_id"] = self._newest("keys")["id"]
 
     def renew_secret(self) -> None:
-        """Another name for each try: what an attacker stored under the last one must not count."""
+        """Another name for each try: what an attacker stored under the last one must not count.
+
+        A friend has a secret under the same name, and each has shared theirs with the other.
+        """
+        pair = (self.person, self.friend)
         if "name" in self.ids:
-            self.person.delete(f"/secrets/{self.ids['name']}")
+            for someone in pair:
+                someone.delete(f"/secrets/{self.ids['name']}")
         self.ids["name"] = unique(f"private/{self.username}")
-        labels = {"whose": f"label-{self.username}"}
-        body = {"secret": f"value-{self.username}", "labels": labels}
-        created = self.person.put(f"/secrets/{self.ids['name']}", json=body)
-        assert created.status_code == 201, created.text
+        for owner, grantee in (pair, pair[::-1]):
+            labels = {"whose": f"label-{owner.username}"}
+            body = {"secret": f"value-{owner.username}", "labels": labels}
+            created = owner.put(f"/secrets/{self.ids['name']}", json=body)
+            assert created.status_code == 201, created.text
+            assert shared(owner, self.ids["name"], grantee, "write").status_code == 201
 
     def everything(self) -> dict[str, Any]:
         """All that the owner sees of what is theirs, and that their credentials still work."""
@@ -83,6 +94,11 @@ class Owner:
             for row in (seen[noun] or {}).get(noun, ()):
                 row.pop("last_used_at", None)
         seen["by token"] = self.send_with_token("GET", path).status_code
+        seen["grants"] = self.person.get(f"{path}:shares").json
+        seen["what is shared with them"] = [
+            self.person.get(where).json
+            for where in ("/shared", f"/shared/{self.friend.username}/{self.ids['name']}")
+        ]
         return seen
 
     def send(self, method: str, path: str, **options: Any) -> TestResponse:
@@ -106,7 +122,7 @@ class Owner:
 
     def _log_in_afresh(self) -> None:
         self.person.client = self.app.test_client()
-        assert self.person.login().status_code == 200
+        assert self.friend.login().status_code == self.person.login().status_code == 200
         assert self.person.delete("/sessions").status_code == 200
 
     def _make_token(self) -> None:

@@ -43,6 +43,9 @@ BODIES: dict[str, Any] = {
     "POST /secrets:batchGet": {"names": ["{name}"]},
     "POST /secrets:batchWrite": {"writes": [{"name": "{name}", "secret": "of the trespasser"}]},
     "POST /secrets:import": {"{name}": "of the trespasser"},
+    "POST /secrets/<secret_name:name>:share": {"username": "{owner}", "permission": "write"},
+    "POST /secrets/<secret_name:name>:unshare": {"username": "{owner}"},
+    "PATCH /shared/<owner>/<secret_name:name>": {"secret": "of the trespasser"},
 }
 # What the owner has to do first, where a route is not for a secret that is there.
 FIRST: dict[str, tuple[str, str]] = {
@@ -63,6 +66,8 @@ QUERIES: dict[str, list[dict[str, str]]] = {
     "GET /keys": [{"cursor": "{key_id}"}],
     "GET /sessions": [{"cursor": "1.{session_id}"}],
     "GET /tokens": [{"cursor": "1.{token_id}"}],
+    "GET /shared": [{"owner": "{owner}"}, {"cursor": "1.{session_id}"}],
+    "GET /secrets/<secret_name:name>:shares": [{"cursor": "1.{session_id}"}],
 }
 # Registration tells that a name is taken: decided, and written in SECURITY.md.
 TELLS = {"POST /register"}

@@ -45,6 +45,7 @@ class Kept:
     deleted: datetime | None = None
     tag: str = ""
     old_tags: list[str] = field(default_factory=list)
+    grant: tuple[str, datetime] | None = None  # what the other one may do, and since when
 
     def live(self, now: datetime) -> bool:
         """Neither deleted nor expired."""
@@ -63,6 +64,13 @@ class Kept:
         """The newest one's number."""
         return max(self.values)
 
+    def take_tag(self, tag: str) -> None:
+        """What a write answered, which never was before."""
+        assert tag not in {self.tag, *self.old_tags}
+        if self.tag:
+            self.old_tags.append(self.tag)
+        self.tag = tag
+
 
 class Shelf:
     """One person's secrets by name."""
@@ -79,6 +87,7 @@ class Shelf:
         """A first or a further life of a name, with nothing but its numbers."""
         found = self.kept.setdefault(name, Kept(now, now))
         found.labels, found.expires, found.deleted, found.updated = {}, None, None, now
+        found.grant = None
         return found
 
     def change(self, kept: Kept, now: datetime, change: dict[str, Any]) -> None:

@@ -76,11 +76,7 @@ class Teller(RuleBasedStateMachine):
         """The answer to a write, and its tag, which never was before."""
         kept = self.shelves[who].kept[name]
         assert (answer.status_code, answer.json) == (status, self.shelves[who].described(name))
-        tag = answer.headers["ETag"]
-        assert tag not in {kept.tag, *kept.old_tags}
-        if kept.tag:
-            kept.old_tags.append(kept.tag)
-        kept.tag = tag
+        kept.take_tag(answer.headers["ETag"])
 
     def verb(
         self, who: int, name: str, verb: str, body: dict[str, Any], headers: dict[str, str]

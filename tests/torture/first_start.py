@@ -152,9 +152,8 @@ def _key_faults(settings: Settings) -> list[str]:
             )
     finally:
         db.close()
-    faults = (
-        [] if counted == {"pepper": 1, "signing": 1, "token": 1} else [f"system keys: {counted}"]
-    )
+    expected = {"pepper": 1, "signing": 1, "token": 1, "grant": 1}
+    faults = [] if counted == expected else [f"system keys: {counted}"]
     folder = settings.INSTANCE_DIR
     places = [folder, *folder.iterdir()]
     return faults + [f"{path.name} is open to others" for path in places if _is_open(path)]

@@ -1,11 +1,11 @@
 -- The schema. {identity}, {binary} and {then_id} are filled in per engine (utils/db.py).
 -- All times are microseconds since 1970-01-01T00:00Z. Texts that sort are compared as bytes.
 
--- Random keys of the service itself (password pepper; keys for session tokens and for API tokens),
+-- Random keys of the service itself (password pepper; keys for session tokens, API tokens and grants),
 -- wrapped by a master key.
 CREATE TABLE system_keys (
     id          {identity},
-    purpose     TEXT NOT NULL CHECK (purpose IN ('pepper', 'signing', 'token')),
+    purpose     TEXT NOT NULL CHECK (purpose IN ('pepper', 'signing', 'token', 'grant')),
     created_at  BIGINT NOT NULL,
     retired_at  BIGINT,
     sealed      TEXT NOT NULL,
@@ -126,6 +126,19 @@ CREATE TABLE secrets (
     UNIQUE (owner_id, name),
     CHECK ((deleted_at IS NULL) = (purge_at IS NULL))
 );
+
+-- What its owner lets somebody else do with a secret: they end with its life, and with either account.
+-- mac: over the owner and all columns but the id.
+CREATE TABLE grants (
+    id          TEXT {binary} PRIMARY KEY,
+    secret_id   BIGINT NOT NULL REFERENCES secrets (id) ON DELETE CASCADE,
+    grantee_id  BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    permission  TEXT NOT NULL CHECK (permission IN ('read', 'write')),
+    granted_at  BIGINT NOT NULL,
+    mac         TEXT NOT NULL,
+    UNIQUE (secret_id, grantee_id)
+);
+CREATE INDEX grants_by_grantee ON grants (grantee_id, granted_at, id);
 
 -- Immutable: a rotation changes key_id and ciphertext together, and nothing else ever changes.
 -- The id grows with time and is never shown, so that a rotation can sweep in physical order.

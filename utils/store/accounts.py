@@ -22,7 +22,7 @@ from models.rows import (
 from models.times import from_microseconds, to_microseconds
 from utils.crypto import MasterKeys
 from utils.db import Tx
-from utils.store import sessions
+from utils.store import grants, sessions
 from utils.store.keys import add_current_key, destroy_all
 
 _TAKEN = "This username is taken. Choose another."
@@ -150,6 +150,7 @@ def delete(tx: Tx, credentials: Credentials, now: datetime) -> bool:
     tx.run("DELETE FROM sessions WHERE user_id = ?", owner)
     tx.run("DELETE FROM known_sources WHERE user_id = ?", owner)
     tx.run("DELETE FROM api_tokens WHERE user_id = ?", owner)
+    grants.end_of_account(tx, owner)
     tx.run("DELETE FROM secrets WHERE owner_id = ?", owner)  # and with them their versions
     destroy_all(tx, owner, now)
     return True

@@ -14,7 +14,7 @@ from models.rows import KEEP, Act, SecretId, SecretInfo, SecretName, Value, Writ
 from models.times import to_microseconds
 from utils.crypto import MasterKeys, seal
 from utils.db import Tx
-from utils.store import limits
+from utils.store import grants, limits
 from utils.store.keys import current_key, lock_owner
 from utils.store.secret_rows import INFO, info_of, labels_json, live_one
 from utils.tokens import new_id
@@ -55,6 +55,8 @@ def write_all(tx: Tx, master: MasterKeys, act: Act, writes: Sequence[Write]) -> 
     _require_room(tx, act, after)
     after = _insert_new(tx, act, after)
     _update(tx, [info for info in after if info.name in found])
+    # Those of secrets that had expired were for that life.
+    grants.end_all(tx, [one.id for one in found.values() if live_one(one, act.now) is None])
     _add_versions(tx, master, act, after, [write.change.value for write in writes])
     return after
 

@@ -23,7 +23,7 @@ from models.rows import (
 from models.times import to_microseconds
 from utils.crypto import MasterKeys, seal
 from utils.db import Tx
-from utils.store import limits
+from utils.store import grants, limits
 from utils.store.keys import current_key, lock_owner
 from utils.store.secret_rows import absent, find, labels_json, live_one
 from utils.tokens import new_id
@@ -79,7 +79,10 @@ def patch(
 def delete(
     tx: Tx, act: Act, name: SecretName, conditions: Conditions, retention: timedelta
 ) -> Deletion:
-    """Hide the secret. Its versions stay until ``purge_at``. Raises NotFound."""
+    """Hide the secret, and end its grants. Its versions stay until ``purge_at``.
+
+    Raises NotFound or PreconditionFailed.
+    """
     lock_owner(tx, act.owner)
     live = live_one(find(tx, act.owner, name), act.now)
     if live is None:
@@ -92,6 +95,7 @@ def delete(
         new_id(),
         live.id,
     )
+    grants.end_all(tx, [live.id])
     return Deletion(name, act.now, act.now + retention)
 
 
@@ -103,7 +107,8 @@ def _begin(
     former: SecretInfo | None,
     change: Change,
 ) -> SecretInfo:
-    """A new secret, or a new life of a deleted or expired one, with nothing left of its labels."""
+    """A new secret, or a new life of a deleted or expired one, with nothing left of its labels
+    and grants."""
     labels, expires_at = change.labels or {}, _given(change)
     moment, tag = to_microseconds(act.now), new_id()
     if former is None:
@@ -133,6 +138,7 @@ def _begin(
             _maybe_microseconds(expires_at),
             secret_id,
         )
+        grants.end_all(tx, [secret_id])  # those of one that had expired: they were for that life
     assert change.value is not None  # noqa: S101 - requests that create carry a value
     add_version(tx, master, act, secret_id, version, change.value)
     return SecretInfo(secret_id, name, version, tag, labels, created_at, act.now, expires_at)

@@ -1,4 +1,5 @@
-"""System keys: the password pepper, the keys that sign session tokens, the one for API tokens."""
+"""System keys: the password pepper, the keys that sign session tokens, those for API tokens and for
+grants."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from utils.db import Row, Tx
 PEPPER = "pepper"
 SIGNING = "signing"
 TOKEN = "token"  # noqa: S105 - a purpose
-PURPOSES = (PEPPER, SIGNING, TOKEN)
+GRANT = "grant"
+PURPOSES = (PEPPER, SIGNING, TOKEN, GRANT)
 
 
 # From one fingerprint to the next by index: there are a few, under hundreds of thousands of keys,
