@@ -100,8 +100,6 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     for command in COMMANDS:
         app.cli.add_command(command)
     trace.install(app, metrics.install(app, settings))
-    app.register_blueprint(transfer.bp)
-    app.register_blueprint(shares.bp)
     return app
 
 

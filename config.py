@@ -9,9 +9,6 @@ A bad value stops the start with one line that names the setting.
 from __future__ import annotations
 
 import difflib
-import ipaddress
-import re
-import shlex
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -21,74 +18,24 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from models.errors import ConfigurationError
 from models.rows import Limits
+from models.settings_text import (
+    Command,
+    Duration,
+    Network,
+    Strings,
+    folder,
+    networks,
+    split_list,
+)
 
 PREFIX = "SECRETS_"
 _MINIMUM_SIGNING_KEY_BYTES = 32
-_LONGEST = timedelta(days=36_500)
 _MOST = 1_000_000
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def parse_duration(value: Any) -> Any:
-    """``15m`` as a timedelta. Raises ValueError with what to write instead."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])", value.strip())
-    if match is None:
-        raise ValueError("must be a duration such as 90s, 15m, 12h or 7d")
-    duration = timedelta(**{_UNITS[match[2]]: int(match[1])})
-    if duration > _LONGEST:  # added to the time of day it would leave the calendar
-        raise ValueError(f"must be at most {_LONGEST.days}d")
-    return duration
-
-
-def _list(value: Any) -> Any:
-    """Split a list from the environment at commas and lines; ``#`` begins a comment."""
-    if not isinstance(value, str):
-        return value
-    lines = (line.partition("#")[0] for line in value.splitlines())
-    return tuple(part for line in lines for part in re.split(r"[,\s]+", line) if part)
-
-
-def _command(value: Any) -> Any:
-    """Into program and arguments, as a shell would: so paths with spaces can be quoted."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return tuple(shlex.split(value))
-    except ValueError as error:  # its text is no help
-        raise ValueError("must be a command whose quotes are closed") from error
-
-
-def split_keys(text: str) -> tuple[str, ...]:
-    """Master keys as a file holds them or a command prints them: as in the setting."""
-    keys: tuple[str, ...] = _list(text)
-    return keys
-
-
-def _networks(value: Any) -> Any:
-    try:
-        return tuple(ipaddress.ip_network(part) for part in _list(value))
-    except ValueError as error:  # its text quotes the value
-        raise ValueError("must be addresses or networks such as 10.0.0.0/8") from error
-
-
-def _folder(value: Any) -> Any:
-    """An empty one would be the current folder, wherever that is."""
-    if value == "":
-        raise ValueError("must name a folder")
-    return value
 
 
 def _limit(default: int, what: str) -> Any:
     """A field that says how many there may be."""
     return Field(default=default, ge=0, le=_MOST, description=f"{what} 0: no limit.")
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))]
-Command = Annotated[tuple[str, ...], BeforeValidator(_command)]
-Strings = Annotated[tuple[str, ...], BeforeValidator(_list)]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Settings(BaseModel):
@@ -98,7 +45,7 @@ class Settings(BaseModel):
 
     # --- where things are kept -------------------------------------------------------------
 
-    INSTANCE_DIR: Annotated[Path, BeforeValidator(_folder)] = Field(
+    INSTANCE_DIR: Annotated[Path, BeforeValidator(folder)] = Field(
         default=Path(__file__).with_name("instance"),
         description="Folder for the SQLite database and the generated master key (made as 0700).",
     )
@@ -134,11 +81,13 @@ class Settings(BaseModel):
 
     # --- sessions and passwords ------------------------------------------------------------
 
-    JWT_TOKEN_LOCATION: Annotated[tuple[Literal["cookies"], ...], BeforeValidator(_list)] = Field(
-        default=("cookies",),
-        min_length=1,
-        max_length=1,
-        description="Where a session's JWT travels. Cookies only.",
+    JWT_TOKEN_LOCATION: Annotated[tuple[Literal["cookies"], ...], BeforeValidator(split_list)] = (
+        Field(
+            default=("cookies",),
+            min_length=1,
+            max_length=1,
+            description="Where a session's JWT travels. Cookies only.",
+        )
     )
     JWT_COOKIE_CSRF_PROTECT: bool = Field(
         default=False,
@@ -251,7 +200,7 @@ class Settings(BaseModel):
         description="Accept credentials over plain HTTP: only where something in front of the "
         "service ends TLS and cannot be named in TRUSTED_PROXIES.",
     )
-    TRUSTED_PROXIES: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
+    TRUSTED_PROXIES: Annotated[tuple[Network, ...], BeforeValidator(networks)] = Field(
         default=(),
         description="Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto count.",
     )

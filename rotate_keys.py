@@ -30,6 +30,7 @@ from models.errors import (
 )
 from models.names import parse_username
 from models.rows import Fault, UserId
+from models.settings_text import parse_duration
 from models.times import rfc3339, utcnow
 from utils import logs
 from utils.console import Output
@@ -307,7 +308,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _age(text: str) -> timedelta:
     try:
-        age = config.parse_duration(text)
+        age = parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     assert isinstance(age, timedelta)  # noqa: S101 - of a str it makes nothing else

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from config import Settings, split_keys
+from config import Settings
 from models.errors import ConfigurationError, DatabaseUnavailable
 from models.rows import SystemKey
+from models.settings_text import split_keys
 from utils.crypto import MasterKeys
 from utils.db import Database, open_database, sqlite_path
 from utils.keycommand import read_from_command
