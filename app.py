@@ -20,6 +20,7 @@ from routes import (
     context,
     health,
     keys,
+    openapi,
     problems,
     secrets,
     tokens,
@@ -68,7 +69,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     problems.install(app)
     transport.install(app, settings)
     tokens.install(app, vault)
-    for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
-        app.register_blueprint(blueprint)
+    for noun in (auth, account, api_tokens, secrets, keys, health, openapi):
+        app.register_blueprint(noun.bp)
     app.cli.add_command(commands.users)
     return app

@@ -63,6 +63,14 @@ def parse_body(model: type[Body]) -> Body:
     return _validate(model, parse_json(data), "#/")
 
 
+def media_types(model: type[requests.Request]) -> tuple[str, ...]:
+    """What :func:`parse_body` takes for this model; nothing for one without fields."""
+    if model is requests.Nothing:
+        return ()
+    bare = tuple(_BARE_KINDS) if issubclass(model, requests.PutSecret) else ()
+    return ("application/json", *bare)
+
+
 def parse_json(data: bytes) -> Any:
     """Strict JSON (RFC 8259, and I-JSON's RFC 7493 on duplicates, numbers and surrogates).
 
