@@ -86,6 +86,7 @@ def document(app: Flask, cookies: CookieNames, *, csrf: bool) -> Schema:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
+        "tags": [{"name": _tag(noun)} for noun in app.blueprints],
         "paths": paths,
         "components": {
             "schemas": {**models.components, "Problem": refusals.problem_schema()},
@@ -106,6 +107,10 @@ def _told(found: Iterable[Operation]) -> list[type[BaseModel]]:
     return _sorted({answer.shape for answer in answers if answer.shape is not None})
 
 
+def _tag(noun: str) -> str:
+    return noun.replace("_", " ")
+
+
 def _sorted(models: Iterable[type[BaseModel]]) -> list[type[BaseModel]]:
     return sorted(models, key=lambda model: (model.__name__, model.__module__))
 
@@ -114,8 +119,8 @@ def _operation(one: Operation, models: Shapes, *, csrf: bool) -> Schema:
     summary, _, rest = prose(inspect.getdoc(one.view) or "").partition(". ")
     described: Schema = {
         "operationId": one.rule.endpoint.rpartition(".")[2],
-        "tags": [one.rule.endpoint.partition(".")[0]],
-        "summary": summary.rstrip("."),
+        "tags": [_tag(one.rule.endpoint.partition(".")[0])],
+        "summary": summary.rstrip(".").replace("`", ""),  # no Markdown there, says OpenAPI
         "description": rest,
         "security": _security(one, csrf=csrf),
         "parameters": _parameters(one),
