@@ -31,6 +31,7 @@ from routes.context import current_vault
 Body = TypeVar("Body", bound=requests.Request)
 Query = TypeVar("Query", bound=requests.Query)
 _BARE_KINDS: dict[str, ValueKind] = {"text/plain": "text", "application/octet-stream": "bytes"}
+_EXACT = 2**53
 _LONGEST_NUMBER = 40  # digits; no field of ours takes more
 _FIELD_OF_KIND = {"base64": "secret", "secret": "secret"}
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -250,10 +251,12 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
+    """JSON knows one kind of number, and so does our document: 1.0 is the integer 1. Only as far as
+    a float counts exactly; what is beyond fits nothing here."""
     number = float(text)
     if not math.isfinite(number):
         raise MalformedRequest("The JSON has a number out of range.")
-    return number
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
 def _bounded(text: str) -> int:
