@@ -113,13 +113,14 @@ def variable(converter: str, name: str) -> Schema:
     }
 
 
-def condition(name: str, description: str) -> Schema:
-    """A header that a request depends on."""
-    pattern = r'^(?:\*|(?:W/)?"[!#-~]*"(?:, (?:W/)?"[!#-~]*")*)$'
+def condition(name: str, description: str, *, strict: bool = True) -> Schema:
+    """A header that a request depends on. A read does not refuse one that makes no sense: the worst
+    that comes of it is an answer that the caller had."""
+    pattern = r'^(?:\*|(?:W/)?"[!#-~]*"(?:, ?(?:W/)?"[!#-~]*")*)$'
     return {
         "name": name,
         "in": "header",
         "required": False,
         "description": description + ".",
-        "schema": {**_TAG, "pattern": pattern},
+        "schema": {**_TAG, "pattern": pattern} if strict else _TAG,
     }

@@ -1,4 +1,5 @@
-"""Every row of ``make torture`` and ``make attack``, the very same code, for seconds only."""
+"""Every row of ``make torture``, ``make attack`` and ``make fuzz``, the very same code, for seconds
+only."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.attack.catalogue import ROWS as ATTACKS
+from tests.fuzz.catalogue import ROWS as FUZZ
 from tests.torture.catalogue import ROWS
 from tests.torture.framework import Attempt, attempt
 
@@ -14,8 +16,8 @@ _SCALE = 0.015
 _SEED = 1
 
 
-@pytest.mark.parametrize("name", [*ROWS, *ATTACKS])
+@pytest.mark.parametrize("name", [*ROWS, *ATTACKS, *FUZZ])
 def test_a_short_run_reaches_its_goals(name: str, tmp_path: Path) -> None:
     """The row's own verdict; what it has to say about a failure is in the captured output."""
-    result = attempt(name, {**ROWS, **ATTACKS}[name], Attempt(tmp_path, _SEED, _SCALE))
+    result = attempt(name, {**ROWS, **ATTACKS, **FUZZ}[name], Attempt(tmp_path, _SEED, _SCALE))
     assert result.ok, str(result)
