@@ -9,6 +9,7 @@ A bad value stops the start with one line that names the setting.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path

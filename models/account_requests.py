@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from models import names
+from models import names, shapes
 from models.requests import CURSOR_RULE, NewPassword, Number, Query, Request
 from models.times import to_microseconds
 
@@ -43,7 +43,7 @@ class ListSessions(Query):
     """``GET /sessions``."""
 
     limit: Annotated[Number, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+    cursor: Annotated[str, AfterValidator(_cursor), shapes.MOMENT_CURSOR] | None = None
 
     def after(self) -> tuple[int, str] | None:
         """Where the page before ended."""

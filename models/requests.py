@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models import names
+from models import names, shapes
 from models.errors import BodyTooLarge, MalformedRequest
 from models.powers import visible_prefixes
 from models.rows import KEEP, Change, SecretName, SecretQuery, Username, Value, ValueKind
@@ -103,21 +103,17 @@ def _moment(text: Any) -> datetime:
         raise _refuse("time", "must be an RFC 3339 time with an offset: 2030-01-31T12:00:00Z")
     day, clock, fraction, offset = match.groups()
     try:
-        moment = datetime.fromisoformat(
-            f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset or '+00:00'}"
-        )
-        return moment.astimezone(timezone.utc)
+        written = f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset or '+00:00'}"
+        return datetime.fromisoformat(written).astimezone(timezone.utc)
     except (ValueError, OverflowError) as error:  # 31 February; year 1 east of Greenwich
         raise _refuse("time", "must be a time that exists") from error
 
 
-Moment = Annotated[
-    datetime, BeforeValidator(_moment, json_schema_input_type=str), Field(description="RFC 3339")
-]
-Labels = Annotated[dict[str, str], AfterValidator(_labels)]
-NamePrefix = Annotated[str, AfterValidator(_prefix)]
-LabelFilter = Annotated[str, AfterValidator(_label_filter)]
-NewPassword = Annotated[str, AfterValidator(_new_password), Field(repr=False)]
+Moment = Annotated[datetime, BeforeValidator(_moment), shapes.MOMENT]
+Labels = Annotated[dict[str, str], AfterValidator(_labels), shapes.LABELS]
+NamePrefix = Annotated[str, AfterValidator(_prefix), shapes.PREFIX]
+LabelFilter = Annotated[str, AfterValidator(_label_filter), shapes.LABEL]
+NewPassword = Annotated[str, AfterValidator(_new_password), Field(repr=False), shapes.PASSWORD]
 
 
 # --- accounts ----------------------------------------------------------------------------------
@@ -126,7 +122,7 @@ NewPassword = Annotated[str, AfterValidator(_new_password), Field(repr=False)]
 class Register(Request):
     """``POST /register``."""
 
-    username: Annotated[Username, AfterValidator(_username)]
+    username: Annotated[Username, AfterValidator(_username), shapes.USERNAME]
     password: NewPassword
 
 
@@ -147,6 +143,7 @@ class Login(Request):
 class _SecretFields(Request):
     """What can be said of a secret. ``encoding`` tells how ``secret`` is written."""
 
+    model_config = shapes.secret_fields(MAX_VALUE_BYTES)
     secret: str | None = Field(default=None, repr=False)
     encoding: Literal["text", "base64"] = "text"
     labels: Labels = Field(default_factory=dict)
@@ -202,7 +199,7 @@ def from_base64(text: str) -> bytes:
 class NewSecret(_SecretFields):
     """``POST /secrets``."""
 
-    name: Annotated[SecretName, AfterValidator(_secret_name)]
+    name: Annotated[SecretName, AfterValidator(_secret_name), shapes.SECRET_NAME]
     secret: str = Field(repr=False)
 
 
@@ -229,6 +226,8 @@ class PutSecret(_SecretFields):
 
 class PatchSecret(_SecretFields):
     """``PATCH /secrets/<name>``: what it mentions is replaced; ``null`` removes an expiry."""
+
+    model_config = shapes.secret_fields(MAX_VALUE_BYTES, **shapes.SOMETHING)
 
     @model_validator(mode="after")
     def _says_something(self) -> PatchSecret:
@@ -278,10 +277,10 @@ class ListSecrets(Query):
 
     prefix: NamePrefix = ""
     label: LabelFilter | None = None
-    q: Annotated[str, AfterValidator(_name_part)] | None = None
+    q: Annotated[str, AfterValidator(_name_part), shapes.NAME_PART] | None = None
     deleted: Literal["true", "false"] = "false"
     limit: Annotated[Number, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+    cursor: Annotated[str, AfterValidator(_cursor), shapes.CURSOR] | None = None
 
     def query(self, within: tuple[str, ...]) -> SecretQuery:
         """The same, as the data layer takes it, for a caller limited to prefixes *within*."""
@@ -326,4 +325,4 @@ class ListKeys(Query):
     """``GET /keys``."""
 
     limit: Annotated[Number, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, AfterValidator(_id_cursor)] | None = None
+    cursor: Annotated[str, AfterValidator(_id_cursor), shapes.ID] | None = None

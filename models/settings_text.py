@@ -1,7 +1,7 @@
 """How settings are written in the environment: durations, lists, networks, commands.
 
-Each parser takes a text, or what it would make of one, and raises ValueError with what to write instead,
-never with what was written: it may be a key or a password.
+Each parser takes a text, or what it would make of one, and raises ValueError with what to write
+instead, never with what was written: it may be a key or a password.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from models import names
+from models import names, shapes
 from models.account_requests import ListSessions
 from models.powers import Powers, Scope, parse_network
 from models.requests import Request
@@ -43,16 +43,22 @@ class NewToken(Request):
     """``POST /tokens``. A limit that is left out, or ``null``, is none; an empty list could mean
     "nothing" as well as "everything", and is refused."""
 
-    name: Annotated[str, AfterValidator(_name)]
+    name: Annotated[str, AfterValidator(_name), shapes.TOKEN_NAME]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=2)]
     prefixes: (
         Annotated[
-            list[str], Field(min_length=1, max_length=MAX_PREFIXES), AfterValidator(_prefixes)
+            list[Annotated[str, shapes.TOKEN_PREFIX]],
+            Field(min_length=1, max_length=MAX_PREFIXES),
+            AfterValidator(_prefixes),
         ]
         | None
     ) = None
     cidrs: (
-        Annotated[list[str], Field(min_length=1, max_length=MAX_CIDRS), AfterValidator(_cidrs)]
+        Annotated[
+            list[Annotated[str, shapes.CIDR]],
+            Field(min_length=1, max_length=MAX_CIDRS),
+            AfterValidator(_cidrs),
+        ]
         | None
     ) = None
     expires_in: Annotated[int, Field(ge=1, le=MAX_EXPIRES_IN)] | None = None  # seconds

@@ -71,6 +71,17 @@ class ImportFile(Request):
 
     found: tuple[FileEntry, ...] = Field(repr=False)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: Any, _handler: Any) -> dict[str, Any]:
+        """What is sent as JSON: names and values."""
+        return {
+            "type": "object",
+            "title": cls.__name__,
+            "description": "Values by name.",
+            "additionalProperties": {"type": "string"},
+            "examples": [{"db/password": "hunter2"}],
+        }
+
     def entries(self, prefix: str) -> list[ImportEntry]:
         """The secrets to be. Raises InvalidFields or BodyTooLarge."""
         if len(self.found) > MAX_ENTRIES:

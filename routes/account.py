@@ -10,13 +10,15 @@ from models.errors import FieldProblem, InvalidFields, NotFound, WrongPassword
 from models.names import is_id
 from models.rows import Account, Credentials
 from routes import guard, tokens
-from routes.attempts import one_attempt
+from routes.attempts import ATTEMPTS, one_attempt
 from routes.context import current_vault
+from routes.declared import Answer
 from routes.endpoint import Call, answer, endpoint
 from utils.passwords import refuse_guessable
 from utils.store import accounts, sessions
 
 bp = Blueprint("account", __name__)
+PASSWORD_CHECK = (*ATTEMPTS, WrongPassword)
 
 
 @bp.get("/account")
@@ -24,6 +26,7 @@ bp = Blueprint("account", __name__)
     access=guard.session_even_with_one_time_password,
     body=requests.Nothing,
     query=requests.NoQuery,
+    answers={200: responses.Account},
 )
 def account(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """Who I am."""
@@ -31,7 +34,13 @@ def account(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 
 
 @bp.delete("/account")
-@endpoint(access=guard.session, body=DeleteAccount, query=requests.NoQuery)
+@endpoint(
+    access=guard.session,
+    body=DeleteAccount,
+    query=requests.NoQuery,
+    answers={200: Answer(responses.AccountDeleted, ("Set-Cookie",))},
+    refuses=PASSWORD_CHECK,
+)
 def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
     """Delete everything of mine but the name, which nobody gets again."""
     account = call.session.account
@@ -52,6 +61,8 @@ def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
     access=guard.session_even_with_one_time_password,
     body=ChangePassword,
     query=requests.NoQuery,
+    answers={200: responses.SessionsEnded},
+    refuses=PASSWORD_CHECK,
 )
 def change_password(call: Call[ChangePassword, requests.NoQuery]) -> Response:
     """Choose another password, and end every session but this one: whoever knew the old one is
@@ -72,7 +83,12 @@ def change_password(call: Call[ChangePassword, requests.NoQuery]) -> Response:
 
 
 @bp.get("/sessions")
-@endpoint(access=guard.session, body=requests.Nothing, query=ListSessions)
+@endpoint(
+    access=guard.session,
+    body=requests.Nothing,
+    query=ListSessions,
+    answers={200: responses.SessionList},
+)
 def list_sessions(call: Call[requests.Nothing, ListSessions]) -> Response:
     """List my live sessions, newest first: since when, from where, with which program."""
     session, limit = call.session, call.query.limit
@@ -89,7 +105,12 @@ def list_sessions(call: Call[requests.Nothing, ListSessions]) -> Response:
 
 
 @bp.delete("/sessions")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(
+    access=guard.session,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    answers={200: responses.SessionsEnded},
+)
 def end_other_sessions(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """End all of my sessions but this one."""
     session = call.session
@@ -99,7 +120,12 @@ def end_other_sessions(call: Call[requests.Nothing, requests.NoQuery]) -> Respon
 
 
 @bp.delete("/sessions/<session_id>")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(
+    access=guard.session,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    answers={200: responses.SessionsEnded},
+)
 def end_session(call: Call[requests.Nothing, requests.NoQuery], session_id: str) -> Response:
     """End one of my sessions; this one too, which is a logout."""
     session, ended = call.session, False

@@ -7,11 +7,12 @@ from flask import Blueprint, Response
 
 from models import requests, responses
 from models.account_requests import cursor_at
-from models.errors import NotFound
+from models.errors import AlreadyExists, LimitReached, NotFound
 from models.names import is_id
 from models.token_requests import ListTokens, NewToken
 from routes import guard
 from routes.context import current_vault
+from routes.declared import Answer
 from routes.endpoint import Call, answer, endpoint
 from utils.store import api_tokens, sessions
 from utils.tokens import new_token
@@ -20,7 +21,13 @@ bp = Blueprint("api_tokens", __name__)
 
 
 @bp.post("/tokens")
-@endpoint(access=guard.session, body=NewToken, query=requests.NoQuery)
+@endpoint(
+    access=guard.session,
+    body=NewToken,
+    query=requests.NoQuery,
+    answers={201: Answer(responses.NewToken, ("Location",))},
+    refuses=(AlreadyExists, LimitReached),
+)
 def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
     """Make a token. This answer is the only one that ever shows it."""
     vault, wanted, token = current_vault(), call.body, new_token()
@@ -37,7 +44,12 @@ def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
 
 
 @bp.get("/tokens")
-@endpoint(access=guard.session, body=requests.Nothing, query=ListTokens)
+@endpoint(
+    access=guard.session,
+    body=requests.Nothing,
+    query=ListTokens,
+    answers={200: responses.TokenList},
+)
 def list_tokens(call: Call[requests.Nothing, ListTokens]) -> Response:
     """List my tokens, newest first: what each may do, and when it was used last."""
     owner, limit = call.session.account.id, call.query.limit
@@ -53,7 +65,12 @@ def list_tokens(call: Call[requests.Nothing, ListTokens]) -> Response:
 
 
 @bp.delete("/tokens/<token_id>")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(
+    access=guard.session,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    answers={200: responses.TokenDeleted},
+)
 def delete_token(call: Call[requests.Nothing, requests.NoQuery], token_id: str) -> Response:
     """Revoke one of my tokens: it is refused from the next request on, on every node."""
     deleted = False

@@ -9,13 +9,22 @@ from datetime import datetime
 
 from flask import request
 
-from models.errors import DatabaseBusy, DatabaseUnavailable, MissingMasterKey, TryLater
+from models.errors import (
+    DatabaseBusy,
+    DatabaseUnavailable,
+    HashingSaturated,
+    MissingMasterKey,
+    TooManyAttempts,
+    TryLater,
+)
 from models.rows import Account
 from routes.context import current_vault
 from utils.db import Tx
 from utils.store import attempts
 from utils.throttle import Bucket, Guess
 
+# What :func:`one_attempt` refuses, for the routes that go through it to declare.
+ATTEMPTS = (TooManyAttempts, HashingSaturated)
 _DATABASE = (DatabaseBusy, DatabaseUnavailable)
 
 

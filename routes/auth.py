@@ -5,13 +5,21 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from models import requests, responses
-from models.errors import NotAuthenticated, RegistrationClosed, WrongCredentials
+from models.errors import (
+    AlreadyExists,
+    HashingSaturated,
+    NotAuthenticated,
+    RegistrationClosed,
+    TooManyRegistrations,
+    WrongCredentials,
+)
 from models.names import parse_username
 from models.rows import Credentials, Session
 from routes import guard, tokens
-from routes.attempts import one_attempt
+from routes.attempts import ATTEMPTS, one_attempt
 from routes.client import this_client
 from routes.context import current_vault
+from routes.declared import Answer
 from routes.endpoint import Call, answer, endpoint
 from routes.trace import note_caller
 from utils.passwords import refuse_guessable
@@ -22,7 +30,13 @@ bp = Blueprint("auth", __name__)
 
 
 @bp.post("/register")
-@endpoint(access=guard.anybody, body=requests.Register, query=requests.NoQuery)
+@endpoint(
+    access=guard.anybody,
+    body=requests.Register,
+    query=requests.NoQuery,
+    answers={201: Answer(responses.Account, ("Location",))},
+    refuses=(AlreadyExists, RegistrationClosed, HashingSaturated, TooManyRegistrations),
+)
 def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
     """Create an account. The hashing happens between two transactions, under no lock."""
     vault, wanted = current_vault(), call.body
@@ -42,7 +56,13 @@ def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
 
 
 @bp.post("/login")
-@endpoint(access=guard.session_if_any, body=requests.Login, query=requests.NoQuery)
+@endpoint(
+    access=guard.session_if_any,
+    body=requests.Login,
+    query=requests.NoQuery,
+    answers={200: Answer(responses.LoggedIn, ("Set-Cookie",))},
+    refuses=(*ATTEMPTS, WrongCredentials),
+)
 def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
     """Open a session; one that the caller already had ends."""
     vault = current_vault()
@@ -73,7 +93,12 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
 
 
 @bp.post("/refresh")
-@endpoint(access=guard.anybody, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(
+    access=guard.refresh_cookie,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    answers={200: Answer(responses.LoggedIn, ("Set-Cookie",))},
+)
 def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """Exchange the refresh token; using one twice ends the session for whoever holds it."""
     vault, claims = current_vault(), tokens.refresh_claims()
@@ -97,7 +122,10 @@ def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 
 @bp.post("/logout")
 @endpoint(
-    access=guard.session_even_if_access_expired, body=requests.Nothing, query=requests.NoQuery
+    access=guard.session_even_if_access_expired,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    answers={200: Answer(responses.LoggedOut, ("Set-Cookie",))},
 )
 def logout(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """End the session on every node, and take the cookies back."""

@@ -9,7 +9,13 @@ from flask import Blueprint, Response
 from models import requests, responses, rows
 from models.batch_requests import BatchGet, BatchWrite
 from models.batch_responses import BatchGot, BatchWritten, NotRead
-from models.errors import MissingPower, NotFound, SecretsManagerError
+from models.errors import (
+    LimitReached,
+    MissingPower,
+    NotFound,
+    PreconditionFailed,
+    SecretsManagerError,
+)
 from models.rows import SecretName
 from routes import guard, problems
 from routes.context import current_vault
@@ -26,7 +32,7 @@ MOVED_IN_PASSING = 10
 
 
 @bp.post("/secrets:batchGet")
-@endpoint(access=guard.may_read, body=BatchGet, query=requests.NoQuery)
+@endpoint(access=guard.may_read, body=BatchGet, query=requests.NoQuery, answers={200: BatchGot})
 def get_secrets(call: Call[BatchGet, requests.NoQuery]) -> Response:
     """Read the newest versions of many. A name that gives no value does not fail the others."""
     vault, refused = current_vault(), _refused(call)
@@ -53,7 +59,13 @@ def get_secrets(call: Call[BatchGet, requests.NoQuery]) -> Response:
 
 
 @bp.post("/secrets:batchWrite")
-@endpoint(access=guard.may_write, body=BatchWrite, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    body=BatchWrite,
+    query=requests.NoQuery,
+    answers={200: BatchWritten},
+    refuses=(LimitReached, PreconditionFailed),
+)
 def write_secrets(call: Call[BatchWrite, requests.NoQuery]) -> Response:
     """Set many values, as a PUT of each would: all of them, or none."""
     vault, writes = current_vault(), [write.write() for write in call.body.writes]

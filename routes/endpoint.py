@@ -22,8 +22,8 @@ from models import requests
 from models.errors import NotAcceptable, NotAuthenticated
 from models.rows import Account, Act, ApiToken, Author, Principal, Session
 from models.times import utcnow
-from routes import guard
 from routes.context import current_vault
+from routes.declared import Access, Answers, Declaration
 from routes.pace import count_principal
 from routes.parsing import parse_body, parse_query
 
@@ -87,16 +87,22 @@ class Call(Generic[Body, Query]):
 
 def endpoint(
     *,
-    access: guard.Access,
+    access: Access,
     body: type[Body],
     query: type[Query],
+    answers: Answers,
+    refuses: tuple[type[Exception], ...] = (),
     produces: tuple[str, ...] = (JSON,),
     plain_http: bool = False,
 ) -> Callable[[Callable[Concatenate[Call[Body, Query], Path], Response]], Callable[Path, Response]]:
-    """Declare who may call, what the body and the query hold, and what comes back.
+    """Declare who may call, what the body and the query hold, and what comes back: what the request
+    is checked by, and what ``GET /openapi.json`` tells.
 
-    *plain_http* marks the routes that carry no credentials and so need no TLS.
+    *answers* has what each good status carries. *refuses* has the view's own errors; those of
+    *access*, *body*, *query* and *produces* follow from them. *plain_http* marks the routes that
+    carry no credentials and so need no TLS.
     """
+    declared = Declaration(access, body, query, answers, refuses, produces, plain_http)
 
     def decorate(
         view: Callable[Concatenate[Call[Body, Query], Path], Response],
@@ -116,6 +122,7 @@ def endpoint(
                 caller = access(now)
             return view(Call(sent, asked, now, accepts, caller), *args, **kwargs)
 
+        handle.declaration = declared  # type: ignore[attr-defined]
         handle.access = access  # type: ignore[attr-defined]
         handle.plain_http = plain_http  # type: ignore[attr-defined]
         return handle

@@ -8,19 +8,24 @@ otherwise is closed to API tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
-from models.errors import CsrfFailed, MissingPower, NotAuthenticated, PasswordChangeRequired
+from models.errors import (
+    CsrfFailed,
+    InvalidToken,
+    MissingPower,
+    NotAuthenticated,
+    PasswordChangeRequired,
+)
 from models.powers import Scope
 from models.rows import Principal, Session
 from routes import bearer, tokens
 from routes.context import current_vault
+from routes.declared import Access
 from routes.trace import note_caller
 from utils.store import sessions
-
-Access = Callable[[datetime], Principal | None]
 
 
 def anybody(_now: datetime) -> None:
@@ -37,6 +42,10 @@ def metrics_token(now: datetime) -> None:
         bearer.token(now)
         raise _not_for_tokens()
     raise NotAuthenticated("Send the token of SECRETS_METRICS_TOKEN as Authorization: Bearer.")
+
+
+def refresh_cookie(_now: datetime) -> None:
+    """The view takes the refresh cookie itself: it works once, so to look is to use it up."""
 
 
 def may_read(now: datetime) -> Principal:
@@ -86,6 +95,31 @@ def session_if_any(now: datetime) -> Session | None:
     with suppress(NotAuthenticated, CsrfFailed, MissingPower):
         return session_even_if_access_expired(now)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An access rule as OpenAPI tells of it: the credentials of which one is needed, whether none
+    will do too, and what it raises."""
+
+    schemes: tuple[str, ...] = ()
+    optional: bool = False
+    refuses: tuple[type[Exception], ...] = ()
+
+
+_ACCOUNT = (NotAuthenticated, InvalidToken, CsrfFailed, MissingPower)
+_OWNER = (*_ACCOUNT, PasswordChangeRequired)
+DOORS: dict[Access, Door] = {
+    anybody: Door(),
+    metrics_token: Door(("metrics",), refuses=(NotAuthenticated, InvalidToken, MissingPower)),
+    refresh_cookie: Door(("refresh",), refuses=(NotAuthenticated, CsrfFailed)),
+    may_read: Door(("session", "token"), refuses=_OWNER),
+    may_write: Door(("session", "token"), refuses=_OWNER),
+    session: Door(("session",), refuses=_OWNER),
+    session_even_with_one_time_password: Door(("session",), refuses=_ACCOUNT),
+    session_even_if_access_expired: Door(("session", "refresh"), refuses=_ACCOUNT),
+    session_if_any: Door(("session", "refresh"), optional=True),
+}
 
 
 def _owner(scope: Scope, now: datetime) -> Principal:

@@ -18,14 +18,26 @@ _NOT_AVAILABLE = "The database is not available."
 
 
 @bp.get("/healthz")
-@endpoint(access=guard.anybody, body=requests.Nothing, query=requests.NoQuery, plain_http=True)
+@endpoint(
+    access=guard.anybody,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    plain_http=True,
+    answers={200: responses.Health},
+)
 def alive(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """The process answers."""
     return answer(responses.Health())
 
 
 @bp.get("/readyz")
-@endpoint(access=guard.anybody, body=requests.Nothing, query=requests.NoQuery, plain_http=True)
+@endpoint(
+    access=guard.anybody,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    plain_http=True,
+    answers={200: responses.Health},
+)
 def ready(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """The database answers, has our schema, and the master keys open what is in it."""
     vault = current_vault()

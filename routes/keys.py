@@ -14,7 +14,12 @@ bp = Blueprint("keys", __name__)
 
 
 @bp.get("/keys")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.ListKeys)
+@endpoint(
+    access=guard.session,
+    body=requests.Nothing,
+    query=requests.ListKeys,
+    answers={200: responses.KeyList},
+)
 def list_keys(call: Call[requests.Nothing, requests.ListKeys]) -> Response:
     """List keys, newest first, each with the number of ciphertexts that still need it."""
     owner, limit = call.session.account.id, call.query.limit
@@ -29,7 +34,12 @@ def list_keys(call: Call[requests.Nothing, requests.ListKeys]) -> Response:
 
 
 @bp.post("/keys:rotate")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(
+    access=guard.session,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    answers={202: responses.Key},
+)
 def rotate(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """Make a new key current, at once. Old ciphertexts move later: at their next read, or
     with the next run of rotate_keys.py; hence 202."""

@@ -11,6 +11,7 @@ from models import requests
 from models.errors import TryLater
 from routes import guard
 from routes.context import current_vault, when_open
+from routes.declared import Answer
 from routes.endpoint import Call, endpoint
 from routes.trace import Observer, Trace
 from utils.metrics import Metrics
@@ -41,6 +42,7 @@ def install(app: Flask, settings: Settings) -> list[Observer]:
     body=requests.Nothing,
     query=requests.NoQuery,
     produces=(_FORMAT, "text/plain"),
+    answers={200: Answer(None)},
 )
 def show(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """Everything that is measured. The guard lets nobody here while metrics are off."""

@@ -32,6 +32,7 @@ from routes.context import current_vault
 Body = TypeVar("Body", bound=requests.Request)
 Query = TypeVar("Query", bound=requests.Query)
 _BARE_KINDS: dict[str, ValueKind] = {"text/plain": "text", "application/octet-stream": "bytes"}
+_EXACT = 2**53
 _LONGEST_NUMBER = 40  # digits; no field of ours takes more
 _FIELD_OF_KIND = {"base64": "secret", "secret": "secret"}
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -77,6 +78,16 @@ def _fields_of_file(model: type[ImportFile], data: bytes) -> dict[str, Any]:
         "Send a .env file as text/plain, or a JSON object as application/json, in UTF-8 "
         "(curl: -H 'Content-Type: text/plain' --data-binary @.env)."
     )
+
+
+def media_types(model: type[requests.Request]) -> tuple[str, ...]:
+    """What :func:`parse_body` takes for this model; nothing for one without fields."""
+    if model is requests.Nothing:
+        return ()
+    if issubclass(model, ImportFile):
+        return ("text/plain", "application/json")
+    bare = tuple(_BARE_KINDS) if issubclass(model, requests.PutSecret) else ()
+    return ("application/json", *bare)
 
 
 def parse_json(data: bytes) -> Any:
@@ -271,10 +282,12 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
+    """JSON knows one kind of number, and so does our document: 1.0 is the integer 1. Only as far as
+    a float counts exactly; what is beyond fits nothing here."""
     number = float(text)
     if not math.isfinite(number):
         raise MalformedRequest("The JSON has a number out of range.")
-    return number
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
 def _bounded(text: str) -> int:

@@ -12,6 +12,7 @@ from models import responses, rows
 from models.errors import FieldProblem, InvalidFields, NotAcceptable
 from models.names import NAME_RULE, parse_secret_name
 from models.rows import SecretName
+from routes.declared import Answer
 from routes.endpoint import JSON, answer
 from utils.store.secret_rows import absent
 
@@ -19,6 +20,10 @@ TEXT, BYTES = "text/plain", "application/octet-stream"
 # A strong ETag tells representations apart (RFC 9110 section 8.8.3.1): the bare value is
 # another one than the JSON.
 BARE_SUFFIX = "-bare"
+# What :func:`described` answers.
+READ_HEADERS = ("ETag", "Vary")
+CHANGED = Answer(responses.SecretInfo, ("ETag",))
+CREATED = MOVED = Answer(responses.SecretInfo, ("ETag", "Location"))
 
 
 def readable(text: str) -> SecretName:

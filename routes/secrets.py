@@ -5,11 +5,23 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from models import requests, responses
+from models.errors import AlreadyExists, LimitReached, PreconditionFailed
 from routes import guard
 from routes.context import current_vault
+from routes.declared import Answer
 from routes.endpoint import JSON, Call, answer, endpoint
 from routes.preconditions import conditions
-from routes.representations import BYTES, TEXT, creatable, described, readable, represent
+from routes.representations import (
+    BYTES,
+    CHANGED,
+    CREATED,
+    READ_HEADERS,
+    TEXT,
+    creatable,
+    described,
+    readable,
+    represent,
+)
 from utils.reencryption import reencrypt_in_passing
 from utils.store import secret_reads, secrets
 
@@ -17,7 +29,13 @@ bp = Blueprint("secrets", __name__)
 
 
 @bp.post("/secrets")
-@endpoint(access=guard.may_write, body=requests.NewSecret, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    body=requests.NewSecret,
+    query=requests.NoQuery,
+    answers={201: CREATED},
+    refuses=(AlreadyExists, LimitReached),
+)
 def create_secret(call: Call[requests.NewSecret, requests.NoQuery]) -> Response:
     """Store a new secret."""
     vault, change = current_vault(), call.body.change()
@@ -28,7 +46,12 @@ def create_secret(call: Call[requests.NewSecret, requests.NoQuery]) -> Response:
 
 
 @bp.get("/secrets")
-@endpoint(access=guard.may_read, body=requests.Nothing, query=requests.ListSecrets)
+@endpoint(
+    access=guard.may_read,
+    body=requests.Nothing,
+    query=requests.ListSecrets,
+    answers={200: responses.SecretList},
+)
 def list_secrets(call: Call[requests.Nothing, requests.ListSecrets]) -> Response:
     """List metadata, page by page. Values are never in a list, and nothing is decrypted."""
     query = call.query.query(within=call.prefixes)
@@ -48,6 +71,7 @@ def list_secrets(call: Call[requests.Nothing, requests.ListSecrets]) -> Response
     body=requests.Nothing,
     query=requests.ReadSecret,
     produces=(JSON, TEXT, BYTES),
+    answers={200: Answer(responses.Secret, READ_HEADERS), 304: Answer(None, READ_HEADERS)},
 )
 def read_secret(call: Call[requests.Nothing, requests.ReadSecret], name: str) -> Response:
     """Read one version, as JSON or as the bare value."""
@@ -71,7 +95,13 @@ def read_secret(call: Call[requests.Nothing, requests.ReadSecret], name: str) ->
 
 
 @bp.put("/secrets/<secret_name:name>")
-@endpoint(access=guard.may_write, body=requests.PutSecret, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    body=requests.PutSecret,
+    query=requests.NoQuery,
+    answers={200: CHANGED, 201: CREATED},
+    refuses=(LimitReached, PreconditionFailed),
+)
 def put_secret(call: Call[requests.PutSecret, requests.NoQuery], name: str) -> Response:
     """Set a value, creating the secret if need be."""
     vault, change = current_vault(), call.body.change()
@@ -82,7 +112,13 @@ def put_secret(call: Call[requests.PutSecret, requests.NoQuery], name: str) -> R
 
 
 @bp.patch("/secrets/<secret_name:name>")
-@endpoint(access=guard.may_write, body=requests.PatchSecret, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    body=requests.PatchSecret,
+    query=requests.NoQuery,
+    answers={200: CHANGED},
+    refuses=(LimitReached, PreconditionFailed),
+)
 def patch_secret(call: Call[requests.PatchSecret, requests.NoQuery], name: str) -> Response:
     """Change what the body mentions."""
     vault, change = current_vault(), call.body.change()
@@ -93,7 +129,13 @@ def patch_secret(call: Call[requests.PatchSecret, requests.NoQuery], name: str) 
 
 
 @bp.delete("/secrets/<secret_name:name>")
-@endpoint(access=guard.may_write, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    answers={200: responses.Deleted},
+    refuses=(PreconditionFailed,),
+)
 def delete_secret(call: Call[requests.Nothing, requests.NoQuery], name: str) -> Response:
     """Hide a secret; it can be restored until ``purge_at``."""
     vault = current_vault()

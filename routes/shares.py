@@ -6,6 +6,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from models import requests
+from models.errors import LimitReached, PreconditionFailed, ReadOnlyGrant
 from models.names import parse_secret_name, parse_username
 from models.rows import SecretName, Username
 from models.share_requests import (
@@ -26,9 +27,10 @@ from models.share_responses import (
 )
 from routes import guard
 from routes.context import current_vault
+from routes.declared import Answer
 from routes.endpoint import JSON, Call, answer, endpoint
 from routes.preconditions import conditions
-from routes.representations import BYTES, TEXT, readable, represent
+from routes.representations import BYTES, READ_HEADERS, TEXT, readable, represent
 from utils.reencryption import reencrypt_in_passing
 from utils.store import grants, sessions, shares
 
@@ -36,7 +38,13 @@ bp = Blueprint("shares", __name__)
 
 
 @bp.post("/secrets/<secret_name:name>:share")
-@endpoint(access=guard.session, body=Share, query=requests.NoQuery)
+@endpoint(
+    access=guard.session,
+    body=Share,
+    query=requests.NoQuery,
+    answers={200: Granted, 201: Granted},
+    refuses=(LimitReached,),
+)
 def share_secret(call: Call[Share, requests.NoQuery], name: str) -> Response:
     """Let somebody read a secret of mine, or write its value."""
     vault, wanted, known = current_vault(), call.body, readable(name)
@@ -56,7 +64,7 @@ def share_secret(call: Call[Share, requests.NoQuery], name: str) -> Response:
 
 
 @bp.post("/secrets/<secret_name:name>:unshare")
-@endpoint(access=guard.session, body=Unshare, query=requests.NoQuery)
+@endpoint(access=guard.session, body=Unshare, query=requests.NoQuery, answers={200: Unshared})
 def unshare_secret(call: Call[Unshare, requests.NoQuery], name: str) -> Response:
     """End that, at once."""
     username, known = call.body.username, readable(name)
@@ -66,7 +74,7 @@ def unshare_secret(call: Call[Unshare, requests.NoQuery], name: str) -> Response
 
 
 @bp.get("/secrets/<secret_name:name>:shares")
-@endpoint(access=guard.session, body=requests.Nothing, query=ListShares)
+@endpoint(access=guard.session, body=requests.Nothing, query=ListShares, answers={200: ShareList})
 def list_shares(call: Call[requests.Nothing, ListShares], name: str) -> Response:
     """List with whom I share a secret, newest first."""
     vault, known = current_vault(), readable(name)
@@ -80,7 +88,7 @@ def list_shares(call: Call[requests.Nothing, ListShares], name: str) -> Response
 
 
 @bp.get("/shared")
-@endpoint(access=guard.session, body=requests.Nothing, query=ListShared)
+@endpoint(access=guard.session, body=requests.Nothing, query=ListShared, answers={200: SharedList})
 def list_shared(call: Call[requests.Nothing, ListShared]) -> Response:
     """List what others share with me, newest first. Nothing is decrypted."""
     vault, query = current_vault(), call.query
@@ -99,6 +107,7 @@ def list_shared(call: Call[requests.Nothing, ListShared]) -> Response:
     body=requests.Nothing,
     query=requests.NoQuery,
     produces=(JSON, TEXT, BYTES),
+    answers={200: Answer(SharedSecret, READ_HEADERS), 304: Answer(None, READ_HEADERS)},
 )
 def read_shared(call: Call[requests.Nothing, requests.NoQuery], owner: str, name: str) -> Response:
     """Read the newest version of a secret that somebody shares with me."""
@@ -117,7 +126,13 @@ def read_shared(call: Call[requests.Nothing, requests.NoQuery], owner: str, name
 
 
 @bp.patch("/shared/<owner>/<secret_name:name>")
-@endpoint(access=guard.session, body=PatchShared, query=requests.NoQuery)
+@endpoint(
+    access=guard.session,
+    body=PatchShared,
+    query=requests.NoQuery,
+    answers={200: Answer(SharedInfo, ("ETag",))},
+    refuses=(LimitReached, PreconditionFailed, ReadOnlyGrant),
+)
 def patch_shared(call: Call[PatchShared, requests.NoQuery], owner: str, name: str) -> Response:
     """Change the value of a secret that somebody shares with me for writing."""
     vault, change, wanted = current_vault(), call.body.change(), conditions()

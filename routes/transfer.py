@@ -5,9 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from models import requests, transfer_requests, transfer_responses
+from models.errors import ImportConflict, LimitReached, NotExportable
 from models.export_formats import render
 from routes import guard
 from routes.context import current_vault
+from routes.declared import Answer
 from routes.endpoint import JSON, Call, answer, endpoint
 from routes.representations import TEXT
 from utils.reencryption import reencrypt_in_passing
@@ -23,6 +25,8 @@ _MOVED_IN_PASSING = 100  # then the thread is needed for other requests again
     body=requests.Nothing,
     query=transfer_requests.ExportSecrets,
     produces=(JSON, TEXT),
+    answers={200: Answer(None)},
+    refuses=(NotExportable,),
 )
 def export_secrets(
     call: Call[requests.Nothing, transfer_requests.ExportSecrets],
@@ -52,6 +56,8 @@ def export_secrets(
     access=guard.may_write,
     body=transfer_requests.ImportFile,
     query=transfer_requests.ImportSecrets,
+    answers={200: transfer_responses.ImportReport},
+    refuses=(ImportConflict, LimitReached),
 )
 def import_secrets(
     call: Call[transfer_requests.ImportFile, transfer_requests.ImportSecrets],

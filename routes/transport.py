@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 
-from config import Network, Settings
+from config import Settings
 from models.errors import ForeignOrigin, InsecureTransport
+from models.settings_text import Network
 from routes.trace import request_id
 
 if TYPE_CHECKING:

@@ -7,20 +7,23 @@ from urllib.parse import quote
 from flask import Blueprint, Response
 
 from models import requests
+from models.errors import AlreadyExists, LimitReached, PreconditionFailed, WrongState
 from models.version_requests import Destroy, ListVersions, Move, Rollback
 from models.version_responses import Destroyed, Version, VersionList
 from routes import guard
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
 from routes.preconditions import conditions
-from routes.representations import described, readable
+from routes.representations import CHANGED, MOVED, described, readable
 from utils.store import versions
 
 bp = Blueprint("versions", __name__)
 
 
 @bp.get("/secrets/<secret_name:name>:versions")
-@endpoint(access=guard.may_read, body=requests.Nothing, query=ListVersions)
+@endpoint(
+    access=guard.may_read, body=requests.Nothing, query=ListVersions, answers={200: VersionList}
+)
 def list_versions(call: Call[requests.Nothing, ListVersions], name: str) -> Response:
     """List a secret's versions, newest first: when each was written, and by whom."""
     query, known = call.query, readable(name)
@@ -38,7 +41,13 @@ def list_versions(call: Call[requests.Nothing, ListVersions], name: str) -> Resp
 
 
 @bp.post("/secrets/<secret_name:name>:rollback")
-@endpoint(access=guard.may_write, body=Rollback, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    body=Rollback,
+    query=requests.NoQuery,
+    answers={200: CHANGED},
+    refuses=(LimitReached, PreconditionFailed),
+)
 def roll_back(call: Call[Rollback, requests.NoQuery], name: str) -> Response:
     """Make an older value a new version."""
     vault, version = current_vault(), call.body.version
@@ -49,7 +58,13 @@ def roll_back(call: Call[Rollback, requests.NoQuery], name: str) -> Response:
 
 
 @bp.post("/secrets/<secret_name:name>:undelete")
-@endpoint(access=guard.may_write, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    answers={200: CHANGED},
+    refuses=(PreconditionFailed, WrongState),
+)
 def undelete(call: Call[requests.Nothing, requests.NoQuery], name: str) -> Response:
     """Undo a delete, until ``purge_at``."""
     known, wanted = readable(name), conditions()
@@ -59,7 +74,13 @@ def undelete(call: Call[requests.Nothing, requests.NoQuery], name: str) -> Respo
 
 
 @bp.post("/secrets/<secret_name:name>:destroy")
-@endpoint(access=guard.may_write, body=Destroy, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    body=Destroy,
+    query=requests.NoQuery,
+    answers={200: Destroyed},
+    refuses=(PreconditionFailed, WrongState),
+)
 def destroy(call: Call[Destroy, requests.NoQuery], name: str) -> Response:
     """Remove older versions, or all of the secret, for good."""
     known, wanted, numbers = readable(name), conditions(), call.body.versions
@@ -72,7 +93,13 @@ def destroy(call: Call[Destroy, requests.NoQuery], name: str) -> Response:
 
 
 @bp.post("/secrets/<secret_name:name>:move")
-@endpoint(access=guard.may_write, body=Move, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    body=Move,
+    query=requests.NoQuery,
+    answers={200: MOVED},
+    refuses=(AlreadyExists, PreconditionFailed),
+)
 def move(call: Call[Move, requests.NoQuery], name: str) -> Response:
     """Give a secret another name, with its history. The caller must reach both names."""
     known, to, wanted = readable(name), call.body.to, conditions()

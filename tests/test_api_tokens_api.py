@@ -149,6 +149,14 @@ def test_fields_out_of_range_are_refused(
     assert listed(ada) == []
 
 
+def test_a_whole_number_is_whole_however_it_is_written(ada: Person) -> None:
+    """JSON has one kind of number, and JSON Schema calls 3600.0 and 3.6e3 integers."""
+    for number, written in enumerate(("3600.0", "3.6e3", "3600")):
+        body = f'{{"name": "job-{number}", "scopes": ["read"], "expires_in": {written}}}'
+        answer = ada.post("/tokens", data=body, content_type="application/json")
+        assert answer.status_code == 201, answer.text
+
+
 @pytest.mark.parametrize("missing", ["name", "scopes"])
 def test_a_name_and_scopes_are_needed(ada: Person, missing: str) -> None:
     """There is no default of what a token may do."""

@@ -147,8 +147,13 @@ def test_only_these_doors_are_open(app: Flask) -> None:
         "GET /healthz",
         "GET /readyz",
         "POST /register",
-        "POST /refresh",  # the refresh cookie is its credential
+        "GET /openapi.json",
+        "GET /docs",
+        "GET /docs/page.js",
+        "GET /docs/swagger-ui.js",
+        "GET /docs/swagger-ui.css",
     }
+    assert doors(app, guard.refresh_cookie) == {"POST /refresh"}
     assert doors(app, guard.session_if_any) == {"POST /login"}
     assert doors(app, guard.session_even_if_access_expired) == {"POST /logout"}
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.fuzz import export_roundtrip
+from tests.fuzz import export_roundtrip, schemathesis_row
 from tests.torture.framework import Row
 
 ROWS: dict[str, Row] = {
     "export-roundtrip": export_roundtrip.row,
+    "schemathesis": schemathesis_row.row,
 }

@@ -8,6 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.support.documented import undocumented
+
 PASSWORD = "correct horse battery staple"
 # The test client is not `flask run`: production rules apply, and cookies need TLS.
 ORIGIN = "https://localhost"
@@ -22,9 +24,13 @@ class Person:
         self.client: FlaskClient = app.test_client()
 
     def request(self, method: str, path: str, **options: Any) -> TestResponse:
-        """Send a request; *options* as werkzeug's EnvironBuilder takes them."""
+        """Send a request; *options* as werkzeug's EnvironBuilder takes them. The answer is one that
+        the OpenAPI document promises."""
         options.setdefault("base_url", ORIGIN)
-        return self.client.open(path, method=method, **options)
+        response = self.client.open(path, method=method, **options)
+        fault = undocumented(self.client.application, response)
+        assert fault is None, fault
+        return response
 
     def get(self, path: str, **options: Any) -> TestResponse:
         """GET."""

@@ -1,0 +1,105 @@
+"""The rules of ``models/names`` as JSON Schema, for whoever writes a client or generates requests.
+
+The checks themselves are Python (a pattern's refusal would not say what is wrong); what stands here
+only describes them. The fuzzer compares the two: it sends what these allow, and expects it to be
+taken.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, WithJsonSchema
+from pydantic.config import JsonDict
+
+from models import names
+
+# A segment that is not . or .., in a way that needs no look-ahead: not all patterns know that.
+_CHARACTER = "[A-Za-z0-9_.@+=-]"
+_SEGMENT = rf"(?:\.{{0,2}}[A-Za-z0-9_@+=-]{_CHARACTER}*|\.{{3}}{_CHARACTER}*)"
+_ID = "[A-Za-z0-9_-]{22}"
+_CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+
+
+def text(**keywords: Any) -> WithJsonSchema:
+    """A string, as these keywords of JSON Schema describe it."""
+    return WithJsonSchema({"type": "string", **keywords})
+
+
+USERNAME = text(pattern="^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}$", description=f"{names.USERNAME_RULE}")
+SECRET_NAME = text(
+    minLength=1,
+    maxLength=names.MAX_NAME,
+    pattern=f"^{_SEGMENT}(?:/{_SEGMENT})*$",
+    description=names.NAME_RULE,
+)
+PREFIX = text(
+    maxLength=names.MAX_NAME,
+    pattern="^[A-Za-z0-9_.@+=/-]*$",
+    description="the beginning of a name",
+)
+NAME_PART = text(
+    minLength=1,
+    maxLength=names.MAX_NAME,
+    pattern="^[A-Za-z0-9_.@+=/-]+$",
+    description="a part of a name, in any case",
+)
+LABEL = text(
+    pattern=f"^[A-Za-z0-9_./-]{{1,63}}:[^{_CONTROL}]{{0,{names.MAX_LABEL_VALUE}}}$",
+    description="key:value",
+)
+LABELS = WithJsonSchema(
+    {
+        "type": "object",
+        "maxProperties": names.MAX_LABELS,
+        "propertyNames": {"pattern": "^[A-Za-z0-9_./-]{1,63}$"},
+        "additionalProperties": {
+            "type": "string",
+            "maxLength": names.MAX_LABEL_VALUE,
+            "pattern": f"^[^{_CONTROL}]*$",
+        },
+        "description": f"a key is {names.LABEL_KEY_RULE}; a value has {names.LABEL_VALUE_RULE}",
+    }
+)
+MOMENT = text(format="date-time", description="RFC 3339 with an offset")
+PASSWORD = text(
+    minLength=8, maxLength=1024, description="at most 1024 bytes in UTF-8, and none that many use"
+)
+TOKEN_NAME = text(
+    pattern="^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}$", description=f"{names.TOKEN_NAME_RULE}"
+)
+TOKEN_PREFIX = text(
+    minLength=1,
+    maxLength=names.MAX_NAME,
+    pattern=f"^(?:{_SEGMENT}/)*{_CHARACTER}*$",
+    description="the beginning of a secret's name, not an empty one",
+)
+CIDR = text(
+    pattern="^[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?$",
+    description="a network such as 10.0.0.0/8 or 2001:db8::/32, with no bits after its prefix",
+)
+ID = text(pattern=f"^{_ID}$", description="an id, as a list shows it")
+CURSOR = text(pattern="^[A-Za-z0-9_-]+$", description="the `next_cursor` of a page, unchanged")
+MOMENT_CURSOR = text(
+    pattern=rf"^[1-9][0-9]{{0,17}}\.{_ID}$", description="the `next_cursor` of a page, unchanged"
+)
+# Canonical: the bits that the last character has left over are zero.
+BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
+# A PATCH says something, and `encoding` alone says nothing.
+SOMETHING: JsonDict = {
+    "anyOf": [{"required": [field]} for field in ("secret", "labels", "expires_at")],
+    "dependentRequired": {"encoding": ["secret"]},
+}
+
+
+def secret_fields(longest: int, **keywords: Any) -> ConfigDict:
+    """What `encoding` says of `secret`, whose value has at most *longest* bytes."""
+    in_base64: JsonDict = {"pattern": BASE64, "maxLength": (longest + 2) // 3 * 4}
+    return ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"encoding": {"const": "base64"}}, "required": ["encoding"]},
+            "then": {"properties": {"secret": {"type": "string", **in_base64}}},
+            "else": {"properties": {"secret": {"type": "string", "maxLength": longest}}},
+            **keywords,
+        }
+    )
