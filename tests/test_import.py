@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from werkzeug.test import TestResponse
 from tests.conftest import ENGINES
 from tests.support.api_tokens import machine, missing
 from tests.support.people import Person
+from tests.support.race import at_once
 from tests.support.shared import newcomer, pointers, refusal, shared_app
 
 TEXT = "text/plain"
@@ -176,6 +178,19 @@ def test_bytes_that_are_the_same_are_unchanged(alice: Person) -> None:
     assert outcomes(send(alice, "a=same", "on_conflict=overwrite")) == {"a": "unchanged"}
     found: Any = alice.get("/secrets/a").json
     assert (found["version"], found["encoding"]) == (1, "base64")
+
+
+def test_of_many_imports_at_once_one_wins_whole(app: Flask, alice: Person) -> None:
+    """The others find its names taken; no name is from one file and the next from another."""
+    clients = [Person(app, alice.username) for _ in range(4)]
+    assert {client.login().status_code for client in clients} == {200}
+    files = [{f"n{number}": f"of {who}" for number in range(20)} for who in range(4)]
+    answers = at_once(
+        [partial(send, client, file) for client, file in zip(clients, files, strict=True)]
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
+    winner = next(file for file, a in zip(files, answers, strict=True) if a.status_code == 200)
+    assert content(alice) == {name: (1, value) for name, value in winner.items()}
 
 
 # --- what is refused ---------------------------------------------------------------------------
