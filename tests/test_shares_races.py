@@ -242,6 +242,30 @@ def test_two_who_share_with_each_other_leave_at_once(
     assert assert_sound(vault)["secrets"] == []
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_whoever_leaves_takes_grants_in_one_order(
+    vault: Vault, alice: Person, bob: Person, who: str
+) -> None:
+    """While the first is held, the second is not touched: so nobody holds it and waits."""
+    for owner, grantee in ((alice, bob), (bob, alice)):
+        owner.put("/secrets/db", json={"secret": "x"})
+        shared(owner, "db", grantee)
+    with vault.db.read() as tx:
+        first, second = tx.all("SELECT id FROM grants ORDER BY id")
+    leaving = {"alice": alice, "bob": bob}[who]
+    held = "SELECT id FROM grants WHERE id = ? FOR NO KEY UPDATE SKIP LOCKED"
+    with ThreadPoolExecutor(1) as pool:
+        with vault.db.write() as tx:
+            assert tx.all(held, *first) == [first]
+            left = pool.submit(leaving.delete, "/account", json={"password": PASSWORD})
+            waits(vault)
+            with vault.db.write() as another:
+                assert another.all(held, *second) == [second]
+        assert left.result(60).status_code == 200
+    assert number(vault, "SELECT count(*) FROM grants") == 0
+
+
 def test_of_many_grants_at_once_no_more_are_made_than_may_be(
     app: Flask, vault: Vault, alice: Person, bob: Person, person: Callable[[str], Person], db: str
 ) -> None:
