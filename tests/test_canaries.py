@@ -235,7 +235,7 @@ def _keys(place: Place) -> dict[str, bytes]:
             # What was sealed is the key's place, and then the key: 44 characters.
             keys[f"{kind} {number}"] = Fernet(master).decrypt(sealed)[-44:]
     db.close()
-    assert len(keys) == 6  # two of them the user's: she rotated once
+    assert len(keys) == 7  # two of them the user's: she rotated once
     halves: dict[str, bytes] = {}
     for name, key in keys.items():
         binary = base64.urlsafe_b64decode(key)

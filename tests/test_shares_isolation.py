@@ -70,7 +70,7 @@ def call(person: Person, what: str, path: str, tag: str) -> TestResponse:
 
 @pytest.mark.parametrize("what", CALLS)
 def test_what_is_not_shared_with_me_is_as_absent_as_none(
-    app: Flask, ada: Person, bob: Person, what: str
+    ada: Person, bob: Person, carol: Person, what: str
 ) -> None:
     """Shared with somebody else, deleted, expired, absent, impossible; of somebody who exists, or
     does not, or can't, or is oneself: one answer, but for the request id."""
@@ -79,6 +79,8 @@ def test_what_is_not_shared_with_me_is_as_absent_as_none(
     bob.put("/secrets/own", json={"secret": "bob's own"})
     paths = [path_of(ada, name) for name in ("live", "deleted", "expired", "absent", "a//b")]
     paths += [path_of(bob, "own"), f"/shared/{unique('nobody')}/live", "/shared/no%20name/live"]
+    # What he has a grant for, by the name of somebody else.
+    paths += [path_of(carol, "bobs"), f"/shared/{unique('nobody')}/bobs"]
     answers = [call(bob, what, path, tag) for path in paths]
     for answer in answers:
         del answer.headers["X-Request-ID"]

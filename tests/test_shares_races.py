@@ -242,6 +242,33 @@ def test_two_who_share_with_each_other_leave_at_once(
     assert assert_sound(vault)["secrets"] == []
 
 
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("grantee_of_first", ["alice", "bob"])
+def test_whoever_leaves_takes_grants_in_one_order(
+    vault: Vault, alice: Person, bob: Person, grantee_of_first: str
+) -> None:
+    """While the first is held, the second is not touched: so nobody holds it and waits."""
+    for owner, grantee in ((alice, bob), (bob, alice)):
+        owner.put("/secrets/db", json={"secret": "x"})
+        shared(owner, "db", grantee)
+    first, second = ("1",), ("2",)
+    with vault.db.write() as tx:
+        tx.run(
+            "UPDATE grants SET id = CASE WHEN grantee_id = ? THEN '1' ELSE '2' END",
+            user_id(vault, grantee_of_first),
+        )
+    held = "SELECT id FROM grants WHERE id = ? FOR NO KEY UPDATE SKIP LOCKED"
+    with ThreadPoolExecutor(1) as pool:
+        with vault.db.write() as tx:
+            assert tx.all(held, *first) == [first]
+            left = pool.submit(alice.delete, "/account", json={"password": PASSWORD})
+            waits(vault)
+            with vault.db.write() as another:
+                assert another.all(held, *second) == [second]
+        assert left.result(60).status_code == 200
+    assert number(vault, "SELECT count(*) FROM grants") == 0
+
+
 def test_of_many_grants_at_once_no_more_are_made_than_may_be(
     app: Flask, vault: Vault, alice: Person, bob: Person, person: Callable[[str], Person], db: str
 ) -> None:

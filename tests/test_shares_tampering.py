@@ -15,6 +15,7 @@ from tests.support.shared import newcomer, shared_app, unique
 from tests.support.sharing import given, read, received, shared, unshared, write
 from utils.tokens import grant_mac
 from utils.vault import Vault
+from utils.verify import verify
 
 BOUND = {"secret_id", "grantee_id", "permission", "granted_at", "mac"}
 
@@ -81,8 +82,25 @@ def assert_dead(grantee: Person, owner: Person, name: str = "db") -> None:
 @pytest.mark.parametrize("mac", ["", "0" * 64, "\u20ac"])
 def test_a_planted_grant_lets_nobody_in(ada: Person, bob: Person, vault: Vault, mac: str) -> None:
     """Without the key for its MAC, which is wrapped under the master key."""
-    plant(vault, secret_id(vault, ada, "db"), user_id(vault, bob), mac)
+    secret, grantee = secret_id(vault, ada, "db"), user_id(vault, bob)
+    plant(vault, secret, grantee, mac)
     assert_dead(bob, ada)
+
+
+def test_verify_names_a_planted_grant_and_no_genuine_one(
+    ada: Person, bob: Person, vault: Vault
+) -> None:
+    """Somebody wrote to the database who should not: the operator wants to know."""
+
+    def named() -> set[str]:
+        return {fault.where for fault in verify(vault.db, vault.master, lambda _: None).faults}
+
+    before = named()  # of other tests
+    shared(ada, "other", bob)
+    assert named() == before
+    plant(vault, secret_id(vault, ada, "db"), user_id(vault, bob), "0" * 64)
+    (fault,) = named() - before
+    assert fault.startswith("grants id=grant-")
 
 
 def test_a_planted_grant_can_be_replaced_or_ended(ada: Person, bob: Person, vault: Vault) -> None:

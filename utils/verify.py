@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from models.errors import DatabaseUnavailable, MissingMasterKey, Undecryptable
-from models.rows import Ciphertext, Fault, KeyId, SecretId, UserId, WrappedKey
+from models.rows import Ciphertext, Fault, KeyId, SecretId, SystemKey, UserId, WrappedKey
 from utils.crypto import MasterKeys, UserKey, unseal
 from utils.db import Database, Row, Tx
-from utils.store.system import PURPOSES
+from utils.store.system import GRANT, PURPOSES
+from utils.tokens import grant_mac, same_mac
 
 _BATCH = 1000
 _REMEMBERED_KEYS = 20_000
@@ -31,6 +32,10 @@ _VERSIONS = (
     "FROM secret_versions v "
     "LEFT JOIN secrets s ON s.id = v.secret_id "
     "LEFT JOIN user_key_material m ON m.key_id = v.key_id WHERE v.id > ? ORDER BY v.id LIMIT ?"
+)
+_GRANTS = (
+    "SELECT g.id, g.secret_id, s.owner_id, g.grantee_id, g.permission, g.granted_at, g.mac "
+    "FROM grants g LEFT JOIN secrets s ON s.id = g.secret_id WHERE g.id > ? ORDER BY g.id LIMIT ?"
 )
 _OWNERS_WITHOUT_ONE_CURRENT_KEY = (
     "SELECT u.id, (SELECT count(*) FROM user_keys k "
@@ -78,6 +83,9 @@ def verify(db: Database, master: MasterKeys, progress: Callable[[int], None]) ->
     with _unreadable_is_a_fault("secret_versions", found):
         for row in _rows(db, _VERSIONS):
             checker.version(row)
+    with _unreadable_is_a_fault("grants", found):
+        for row in _rows(db, _GRANTS, ""):
+            checker.grant(row)
     with _unreadable_is_a_fault("database", found), db.read() as tx:
         found.faults.extend(_invariants(tx))
     return found
@@ -99,14 +107,18 @@ class _Checker:
         self._found = found
         self._progress = progress
         self._opened: dict[tuple[KeyId, UserId], UserKey] = {}
+        self._grant_key: SystemKey | None = None
 
     def system_key(self, row: Row) -> None:
         number, purpose, sealed, fingerprint = row
         self._found.keys += 1
         try:
-            self._master.unwrap_system_key(WrappedKey(sealed, fingerprint), purpose, number)
+            key = self._master.unwrap_system_key(WrappedKey(sealed, fingerprint), purpose, number)
         except (Undecryptable, MissingMasterKey) as error:
             self._fault("system_keys", number, str(error))
+            return
+        if purpose == GRANT:
+            self._grant_key = key
 
     def user_key(self, row: Row) -> None:
         number, owner, state, sealed, fingerprint = row
@@ -133,6 +145,12 @@ class _Checker:
         except (Undecryptable, MissingMasterKey) as error:
             self._fault("secret_versions", number, str(error))
 
+    def grant(self, row: Row) -> None:
+        """Without the key for it, which is a fault already, nothing can be said of it."""
+        number, *bound, mac = row
+        if self._grant_key and not same_mac(mac, grant_mac(self._grant_key, tuple(bound))):
+            self._fault("grants", number, "does not fit its MAC, and so grants nothing")
+
     def _key(self, key_id: KeyId, owner: UserId, wrapped: WrappedKey) -> UserKey:
         """Remembered by key *and* owner: the key of somebody else must fail, not be found."""
         key = self._opened.get((key_id, owner))
@@ -143,13 +161,12 @@ class _Checker:
             self._opened[key_id, owner] = key
         return key
 
-    def _fault(self, table: str, number: int, what: str) -> None:
+    def _fault(self, table: str, number: object, what: str) -> None:
         self._found.faults.append(Fault(f"{table} id={number}", what))
 
 
-def _rows(db: Database, sql: str) -> Iterator[Row]:
+def _rows(db: Database, sql: str, after: int | str = 0) -> Iterator[Row]:
     """All rows of a statement that takes (after, limit), a short transaction per batch."""
-    after = 0
     while True:
         with db.read() as tx:
             batch = tx.all(sql, after, _BATCH)
