@@ -135,6 +135,8 @@ def test_each_request_has_exactly_one_line(alice: Client) -> None:
     lines = [line["request_id"] for line in logged(alice.server.log, "request")]
     assert len(set(lines)) == len(lines)
     assert set(alice.sent) <= set(lines)
+    servers = [line["message"] for line in logged(alice.server.log, "library")]
+    assert [message for message in servers if "%s" in message] == [], "a second line a request"
 
 
 # --- what a line never tells -------------------------------------------------------------------
