@@ -49,9 +49,9 @@ class People:
             return dict(client.cookies)
 
     def session(self) -> Credentials:
-        """The access cookie of one account that stays, renewed when it no longer works."""
-        if not self._kept or not requests.get(f"{BASE}/account", cookies=self._kept, timeout=60).ok:
-            self._kept, self._token = self.somebody(), ""
+        """The access cookie of one account that stays: what would end it is never sent with it."""
+        if not self._kept:
+            self._kept = self.somebody()
         return {name: value for name, value in self._kept.items() if "access" in name}
 
     def token(self) -> Credentials:
