@@ -238,13 +238,20 @@ def test_a_key_destroyed_by_other_means_is_gone_with_the_next_run(
 def test_nothing_that_the_old_master_key_opens_is_left(
     used: Vault, settings: Settings, batch: str
 ) -> None:
-    """Who steals it, and later a copy of the database, finds no key to open with it."""
+    """Who steals it, and later a copy of the database, finds no key to open with it. A live server
+    goes on meanwhile."""
+    masters = Replacement(used)
     wrapped = Past(used, only_wrapped=True)
     assert wrapped.count == number(used, "SELECT count(*) FROM user_key_material") + 3
     assert wrapped.found_in(settings.INSTANCE_DIR).keys() >= {"secrets.db"}
-    ran = Replacement(used).rewrap("--batch-size", batch)
-    assert (ran.status, ran.err) == (0, "")
-    assert wrapped.found_in(settings.INSTANCE_DIR) == {}
+    both = {"SECRETS_MASTER_KEYS": f"{masters.new},{masters.old}"}
+    with Server(settings.INSTANCE_DIR, both) as server:
+        alice = Remote(server, "alice").enter()
+        assert alice.put("a", "value").ok
+        ran = masters.rewrap("--batch-size", batch)
+        assert (ran.status, ran.err) == (0, "")
+        assert wrapped.found_in(settings.INSTANCE_DIR) == {}
+        assert alice.secret("a") == "value"
 
 
 def test_a_rewrapping_killed_before_it_could_scrub_is_finished_by_the_next_run(
