@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+from collections.abc import Mapping
 
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
 import config
-from models.errors import ConfigurationError, TryLater
-from models.times import utcnow
+from models.errors import ConfigurationError
 from routes import (
     account,
     api_tokens,
     auth,
+    backup_commands,
     commands,
     context,
+    db_commands,
     health,
     keys,
+    metrics,
     problems,
+    purge,
     secrets,
     tokens,
+    trace,
     transport,
+    versions,
 )
-from utils.vault import open_vault
+from utils import logs
+
+BLUEPRINTS = (
+    account.bp,
+    api_tokens.bp,
+    auth.bp,
+    health.bp,
+    keys.bp,
+    metrics.bp,
+    secrets.bp,
+    versions.bp,
+)
+COMMANDS = (
+    backup_commands.backup,
+    backup_commands.restore,
+    commands.users,
+    db_commands.db,
+    purge.purge,
+)
 
 # <name>:verb, of one secret.
 VERBS = ("versions", "rollback", "undelete", "destroy", "move", "share", "unshare", "shares")
@@ -50,25 +73,32 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 
     A configuration that must not start ends the process with one line on stderr.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     try:
         if settings is None:
-            config.refuse_debug_mode(os.environ)
-            for warning in config.misspelt(os.environ):
-                logging.getLogger("secrets_manager").warning(warning)
-            settings = config.load(os.environ)
-        vault = open_vault(settings, utcnow())
-    except (ConfigurationError, TryLater) as error:
+            settings = _settings(os.environ)
+    except ConfigurationError as error:
         sys.exit(f"Not started: {error}")
+    logs.configure(settings.LOG_FORMAT, settings.LOG_LEVEL)
 
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.url_map.converters["secret_name"] = SecretNameConverter
-    context.install(app, vault)
+    context.open_for(app, settings)
     problems.install(app)
     transport.install(app, settings)
-    tokens.install(app, vault)
-    for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
+    tokens.install(app, settings)
+    for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
-    app.cli.add_command(commands.users)
+    for command in COMMANDS:
+        app.cli.add_command(command)
+    trace.install(app, metrics.install(app, settings))
     return app
+
+
+def _settings(environ: Mapping[str, str]) -> config.Settings:
+    """Those of the environment, after a warning of each that nothing reads."""
+    logs.configure()
+    config.refuse_debug_mode(environ)
+    for warning in config.misspelt(environ):
+        logs.log(logs.NOTICE, message=warning)
+    return config.load(environ)

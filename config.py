@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-import shlex
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from models.errors import ConfigurationError
+from models.written import as_command, as_list, as_networks
 
 PREFIX = "SECRETS_"
 _MINIMUM_SIGNING_KEY_BYTES = 32
@@ -41,37 +41,6 @@ def parse_duration(value: Any) -> Any:
     return duration
 
 
-def _list(value: Any) -> Any:
-    """Split a list from the environment at commas and lines; ``#`` begins a comment."""
-    if not isinstance(value, str):
-        return value
-    lines = (line.partition("#")[0] for line in value.splitlines())
-    return tuple(part for line in lines for part in re.split(r"[,\s]+", line) if part)
-
-
-def _command(value: Any) -> Any:
-    """Into program and arguments, as a shell would: so paths with spaces can be quoted."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return tuple(shlex.split(value))
-    except ValueError as error:  # its text is no help
-        raise ValueError("must be a command whose quotes are closed") from error
-
-
-def split_keys(text: str) -> tuple[str, ...]:
-    """Master keys as a file holds them or a command prints them: as in the setting."""
-    keys: tuple[str, ...] = _list(text)
-    return keys
-
-
-def _networks(value: Any) -> Any:
-    try:
-        return tuple(ipaddress.ip_network(part) for part in _list(value))
-    except ValueError as error:  # its text quotes the value
-        raise ValueError("must be addresses or networks such as 10.0.0.0/8") from error
-
-
 def _folder(value: Any) -> Any:
     """An empty one would be the current folder, wherever that is."""
     if value == "":
@@ -80,8 +49,8 @@ def _folder(value: Any) -> Any:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))]
-Command = Annotated[tuple[str, ...], BeforeValidator(_command)]
-Strings = Annotated[tuple[str, ...], BeforeValidator(_list)]
+Command = Annotated[tuple[str, ...], BeforeValidator(as_command)]
+Strings = Annotated[tuple[str, ...], BeforeValidator(as_list)]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -108,6 +77,11 @@ class Settings(BaseModel):
     DATABASE_POOL_SIZE: int = Field(
         default=8, ge=1, le=1000, description="PostgreSQL connections per process, at most."
     )
+    AUTO_MIGRATE: bool = Field(
+        default=True,
+        description="Bring the database's schema up to date at the start; otherwise only "
+        "`flask db upgrade` does.",
+    )
     MASTER_KEYS: Strings = Field(
         default=(),
         repr=False,
@@ -123,7 +97,7 @@ class Settings(BaseModel):
 
     # --- sessions and passwords ------------------------------------------------------------
 
-    JWT_TOKEN_LOCATION: Annotated[tuple[Literal["cookies"], ...], BeforeValidator(_list)] = Field(
+    JWT_TOKEN_LOCATION: Annotated[tuple[Literal["cookies"], ...], BeforeValidator(as_list)] = Field(
         default=("cookies",),
         min_length=1,
         max_length=1,
@@ -202,7 +176,14 @@ class Settings(BaseModel):
 
     DELETED_RETENTION: Duration = Field(
         default=timedelta(days=30),
-        description="From delete to `purge_at`, which answers tell; nothing is purged yet.",
+        description="How long a delete can be undone. flask purge removes for good what was "
+        "deleted, or has expired, longer ago.",
+    )
+    VERSIONS_KEPT: int = Field(
+        default=10,
+        ge=1,
+        le=1_000_000,
+        description="Versions of a secret that flask purge leaves, the newest ones.",
     )
 
     KEY_MAX_AGE: Duration = Field(
@@ -217,7 +198,7 @@ class Settings(BaseModel):
         description="Accept credentials over plain HTTP: only where something in front of the "
         "service ends TLS and cannot be named in TRUSTED_PROXIES.",
     )
-    TRUSTED_PROXIES: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
+    TRUSTED_PROXIES: Annotated[tuple[Network, ...], BeforeValidator(as_networks)] = Field(
         default=(),
         description="Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto count.",
     )
@@ -226,6 +207,22 @@ class Settings(BaseModel):
         ge=128 * 1024,
         le=64 * 1024 * 1024,
         description="Largest request body: a 64 KiB value, with every character escaped.",
+    )
+
+    # --- logs and metrics --------------------------------------------------------------------
+
+    LOG_FORMAT: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        description="How a line of the log is written; auto: text on a terminal, otherwise json.",
+    )
+    LOG_LEVEL: Literal["info", "warning", "error"] = Field(
+        default="info", description="What is logged: warning leaves out the line of each request."
+    )
+    METRICS_TOKEN: Annotated[str, Field(max_length=1024)] = Field(
+        default="",
+        repr=False,
+        description="What `GET /metrics` wants as its bearer token, at least 32 characters; empty: "
+        "nothing is counted or shown.",
     )
 
     @property
@@ -300,13 +297,18 @@ def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def _refuse_weak(settings: Settings) -> None:
-    """PyJWT only warns about a short key (RFC 7518 section 3.2 asks for 256 bits)."""
+    """PyJWT only warns about a short key (RFC 7518 section 3.2 asks for 256 bits). The token of
+    the metrics must be sendable in a header too."""
     if (
         settings.JWT_SECRET_KEY
         and len(settings.JWT_SECRET_KEY.encode()) < _MINIMUM_SIGNING_KEY_BYTES
     ):
         raise ConfigurationError(
             f"{PREFIX}JWT_SECRET_KEY: must have at least {_MINIMUM_SIGNING_KEY_BYTES} bytes."
+        )
+    if settings.METRICS_TOKEN and not re.fullmatch(r"[!-~]{32,}", settings.METRICS_TOKEN):
+        raise ConfigurationError(
+            f"{PREFIX}METRICS_TOKEN: must have at least 32 characters, ASCII without blanks."
         )
     if settings.SESSION_IDLE_LIFETIME > settings.SESSION_LIFETIME:
         raise ConfigurationError(

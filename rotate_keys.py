@@ -31,11 +31,12 @@ from models.errors import (
 from models.names import parse_username
 from models.rows import Fault, UserId
 from models.times import rfc3339, utcnow
+from utils import logs
 from utils.console import Output
 from utils.crypto import MasterKeys
 from utils.db import Database
 from utils.interruption import Interrupted, Interruption
-from utils.record import leaves_remains, recorded
+from utils.record import leaves_remains, recorded, scrubbed
 from utils.rewrapping import Rewrapper
 from utils.rotation import DEFAULT_BATCH, Rotator, owners_due
 from utils.status import read_status
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     interruption = Interruption()
     try:
         settings = config.load(os.environ)
+        logs.configure(settings.LOG_FORMAT, settings.LOG_LEVEL)
         db, master = open_existing_store(settings)
         db.at_rest = interruption.check
         with closing(db):
@@ -115,7 +117,7 @@ class Command:
                 with self.out.progress("re-encrypting", lambda: self._count_stale(owners)) as step:
                     rotator.sweep(step)
                 rotator.destroy()
-                if (remains or report.destroyed or report.signing_keys) and not self.db.scrub():
+                if (remains or report.destroyed or report.signing_keys) and not scrubbed(self.db):
                     report.faults.append(Fault("database", _REMAINS))
         self.out.faults(report.faults)
         self.out.summary(
@@ -144,7 +146,7 @@ class Command:
             with recorded(self.db, report, now):
                 with self.out.progress("rewrapping", count) as step:
                     rewrapper.rewrap_all(step)
-                if (remains or report.rewrapped) and not self.db.scrub():
+                if (remains or report.rewrapped) and not scrubbed(self.db):
                     report.faults.append(Fault("database", _REMAINS))
         self.out.faults(report.faults)
         self.out.summary(

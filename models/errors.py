@@ -106,6 +106,10 @@ class AlreadyExists(SecretsManagerError):
     """A name that is taken."""
 
 
+class WrongState(SecretsManagerError):
+    """The secret is there, and not in a state in which this can be done to it."""
+
+
 class LimitReached(SecretsManagerError):
     """The account has as many of these as it may have."""
 
@@ -163,6 +167,10 @@ class TooManyAttempts(TryLater):
 
 class ConfigurationError(SecretsManagerError):
     """The service must not start like this. One line: what is wrong and what to do."""
+
+
+class BackupFailed(SecretsManagerError):
+    """A backup that was not made, or not restored. Nothing is left of it."""
 
 
 class MissingMasterKey(ConfigurationError):

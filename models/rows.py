@@ -180,6 +180,15 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """All about a version but its value."""
+
+    number: int
+    created_at: datetime
+    author: Author
+
+
+@dataclass(frozen=True, slots=True)
 class Deletion:
     """A delete that can be undone until ``purge_at``."""
 

@@ -13,6 +13,7 @@ from routes.attempts import one_attempt
 from routes.client import this_client
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
+from routes.trace import note_caller
 from utils.passwords import refuse_guessable
 from utils.store import accounts, sessions
 from utils.tokens import new_account_id
@@ -127,6 +128,7 @@ def _with_cookies(
     session: Session,
     call: Call[requests.Login, requests.NoQuery] | Call[requests.Nothing, requests.NoQuery],
 ) -> Response:
+    note_caller(session)  # whom the log names: until now, at most the session that ended
     lifetime = current_vault().settings.ACCESS_TOKEN_LIFETIME
     ends = min(call.now + lifetime, session.expires_at)
     response = answer(

@@ -7,6 +7,7 @@ there is nothing that CSRF protection could add.
 
 from __future__ import annotations
 
+import hmac
 import re
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from flask import Response, after_this_request, request
 from models.errors import IntegrityViolation, InvalidToken, TryLater
 from models.rows import ApiToken, TokenId
 from routes.context import current_vault
+from routes.trace import note_caller
 from utils.db import Database
 from utils.store import api_tokens
 from utils.tokens import parse_token
@@ -33,6 +35,12 @@ def is_sent() -> bool:
     return sent is not None and sent.partition(" ")[0].lower() not in _OF_OTHERS
 
 
+def is_exactly(wanted: str) -> bool:
+    """Whether this token was sent, found in a time that does not tell how much of it is right."""
+    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    return match is not None and hmac.compare_digest(match[1].encode(), wanted.encode())
+
+
 def token(now: datetime) -> ApiToken:
     """The token of this request, used from where it may be used.
 
@@ -48,6 +56,7 @@ def token(now: datetime) -> ApiToken:
         found = api_tokens.find(tx, vault.token_key, parsed, now)
     if found is None:
         raise _refused()
+    note_caller(found)
     found.powers.require_address(request.remote_addr)
     return found
 

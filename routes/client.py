@@ -17,10 +17,10 @@ _LONGEST_NAME = 200
 
 def this_client() -> Client:
     """The client of this request; behind a trusted proxy, the one that the proxy names."""
-    return Client(_address(request.remote_addr or ""), _program())
+    return Client(address(request.remote_addr or ""), _program())
 
 
-def _address(text: str) -> str:
+def address(text: str) -> str:
     """In its one spelling, without a zone (which may be any text); empty for a Unix socket."""
     try:
         parsed = ipaddress.ip_address(text.partition("%")[0])

@@ -34,7 +34,7 @@ class _Users(AppGroup):
         try:
             return super().invoke(ctx)
         except SecretsManagerError as error:
-            raise click.ClickException(_sentence(error)) from error
+            raise click.ClickException(sentence(error)) from error
 
 
 def _username(text: str) -> Username:
@@ -148,7 +148,7 @@ def _asked(name: Username) -> str:
     return password
 
 
-def _sentence(error: SecretsManagerError) -> str:
+def sentence(error: SecretsManagerError) -> str:
     """For the operator, who may know more than a caller of the API."""
     if isinstance(error, InvalidFields):
         return f"The password {error.problems[0].detail}."

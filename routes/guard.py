@@ -17,6 +17,7 @@ from models.powers import Scope
 from models.rows import Principal, Session
 from routes import bearer, tokens
 from routes.context import current_vault
+from routes.trace import note_caller
 from utils.store import sessions
 
 Access = Callable[[datetime], Principal | None]
@@ -24,6 +25,18 @@ Access = Callable[[datetime], Principal | None]
 
 def anybody(_now: datetime) -> None:
     """No credentials needed; any that are sent are not looked at."""
+
+
+def metrics_token(now: datetime) -> None:
+    """The bearer token of the setting METRICS_TOKEN, if there is one. Raises NotAuthenticated,
+    InvalidToken, or MissingPower for an API token: that metrics are off looks no different."""
+    wanted = current_vault().settings.METRICS_TOKEN
+    if wanted and bearer.is_exactly(wanted):
+        return
+    if bearer.is_sent():
+        bearer.token(now)
+        raise _not_for_tokens()
+    raise NotAuthenticated("Send the token of SECRETS_METRICS_TOKEN as Authorization: Bearer.")
 
 
 def may_read(now: datetime) -> Principal:
@@ -53,7 +66,7 @@ def session_even_with_one_time_password(now: datetime) -> Session:
     MissingPower for an API token."""
     if bearer.is_sent():
         bearer.token(now)
-        raise MissingPower("API tokens cannot do this. Log in with POST /login instead.")
+        raise _not_for_tokens()
     return _find(tokens.access_claims(), now)
 
 
@@ -90,4 +103,9 @@ def _find(claims: tokens.Claims, now: datetime) -> Session:
         found = sessions.find_session(tx, claims.session_id, claims.account_id, now)
     if found is None:
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
+    note_caller(found)
     return found
+
+
+def _not_for_tokens() -> MissingPower:
+    return MissingPower("API tokens cannot do this. Log in with POST /login instead.")

@@ -13,6 +13,8 @@ from utils.migrate import schema_is_current
 from utils.store import system
 
 bp = Blueprint("health", __name__)
+# What is wrong is for the operator, and so in the log: strangers read only that something is.
+_NOT_AVAILABLE = "The database is not available."
 
 
 @bp.get("/healthz")
@@ -29,6 +31,6 @@ def ready(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     vault = current_vault()
     with vault.db.read() as tx:
         if not schema_is_current(tx):
-            raise DatabaseUnavailable("The database has another schema than this program.")
+            raise DatabaseUnavailable(_NOT_AVAILABLE, "It has another schema than this program.")
         system.refuse_missing_master_keys(tx, vault.master)
     return answer(responses.Health())

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from models import errors
-from utils.tokens import new_id
+from routes import trace
+from utils import logs
 
-logger = logging.getLogger("secrets_manager")
 TYPE_PREFIX = "urn:secrets-manager:problem:"
 
 
@@ -50,6 +49,7 @@ KINDS: dict[type[Exception], Kind] = {
     errors.NotFound: Kind(404, "not-found", "No such thing, or not yours"),
     errors.NotAcceptable: Kind(406, "not-acceptable", "No acceptable representation"),
     errors.AlreadyExists: Kind(409, "already-exists", "The name is taken"),
+    errors.WrongState: Kind(409, "wrong-state", "Not in a state for this"),
     errors.LimitReached: Kind(409, "limit-reached", "There are as many as there may be"),
     errors.LengthRequired: Kind(411, "length-required", "Content-Length is needed"),
     errors.PreconditionFailed: Kind(412, "precondition-failed", "A precondition does not hold"),
@@ -75,14 +75,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(errors.SecretsManagerError, _ours)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _crash)
-    app.logger.addFilter(_without_messages)
-
-
-def request_id() -> str:
-    """The id of this request, in every response and in the log. Never taken from the client."""
-    if "request_id" not in g:
-        g.request_id = new_id()
-    return str(g.request_id)
+    app.logger.addFilter(_ours_alone)
 
 
 def _ours(error: errors.SecretsManagerError) -> Response:
@@ -93,7 +86,7 @@ def _ours(error: errors.SecretsManagerError) -> Response:
     extra: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log(kind.name, error)
+        trace.log_error(kind.name, error)
     if isinstance(error, errors.InvalidFields):
         extra["errors"] = [
             {"pointer": problem.pointer, "detail": problem.detail} for problem in error.problems
@@ -130,17 +123,18 @@ def _http(error: HTTPException) -> Response:
 
 
 def _crash(error: Exception) -> Response:
-    _log("crash", error)
+    trace.log_error(INTERNAL_ERROR.name, error)
     return _problem(INTERNAL_ERROR, _OURS_TO_MEND, {}, {})
 
 
 def _problem(kind: Kind, detail: str, extra: dict[str, Any], headers: dict[str, str]) -> Response:
+    trace.note_problem(kind.name)
     body = {
         "type": TYPE_PREFIX + kind.name,
         "title": kind.title,
         "status": kind.status,
         "detail": detail,
-        "request_id": request_id(),
+        "request_id": trace.request_id(),
         **extra,
     }
     response = Response(
@@ -150,40 +144,9 @@ def _problem(kind: Kind, detail: str, extra: dict[str, Any], headers: dict[str, 
     return response
 
 
-def _log(what: str, error: BaseException) -> None:
-    rule = request.url_rule.rule if request.url_rule else "-"
-    logger.error(
-        "%s %s %s request_id=%s\n%s", what, request.method, rule, request_id(), _described(error)
-    )
-
-
-def _described(error: BaseException) -> str:
-    """Types and frames of the whole chain, without messages: those may quote what was sent."""
-    lines = []
-    seen: set[int] = set()  # two exceptions can be each other's cause
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        lines.append(f"{type(link).__module__}.{type(link).__qualname__}{_own_words(link)}")
-        lines.extend(
-            f"  {frame.filename}:{frame.lineno} in {frame.name}"
-            for frame in traceback.extract_tb(link.__traceback__)
-        )
-        link = link.__cause__ or link.__context__
-    return "\n".join(lines)
-
-
-def _own_words(error: BaseException) -> str:
-    """What an error of ours says, which never quotes what was sent: the operator needs it."""
-    if not isinstance(error, errors.SecretsManagerError):
-        return ""
-    why = getattr(error, "why", "")
-    return f": {error} {why}".rstrip()
-
-
-def _without_messages(record: logging.LogRecord) -> bool:
-    """Flask itself logs what fails outside of a view, and would quote the exception."""
+def _ours_alone(record: logging.LogRecord) -> bool:
+    """Flask itself logs what fails outside of a view, and would quote path and exception."""
     if record.exc_info and record.exc_info[1]:
-        record.msg = f"{record.getMessage()}\n{_described(record.exc_info[1])}"
-        record.args, record.exc_info = (), None
+        fields = trace.error_fields(INTERNAL_ERROR.name, record.exc_info[1])
+        record.msg, record.args, record.exc_info = logs.line(logs.ERROR, **fields), (), None
     return True

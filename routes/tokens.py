@@ -18,6 +18,7 @@ from flask import Flask, Response, g, request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 
+from config import Settings
 from models.errors import CsrfFailed, NotAuthenticated
 from models.rows import Session, UserId
 from models.times import utcnow
@@ -26,7 +27,6 @@ from routes.context import current_vault
 from routes.transport import SAFE_METHODS, cookie_names
 from utils.store import system
 from utils.tokens import new_id
-from utils.vault import Vault
 
 _ISSUER = "secrets-manager"
 _AUDIENCE = "secrets-manager-api"
@@ -50,9 +50,8 @@ class Claims:
     csrf: str = field(repr=False)
 
 
-def install(app: Flask, vault: Vault) -> None:
+def install(app: Flask, settings: Settings) -> None:
     """Configure flask-jwt-extended: one algorithm, named keys, issuer and audience."""
-    settings = vault.settings
     app.config.update(
         JWT_TOKEN_LOCATION=list(settings.JWT_TOKEN_LOCATION),
         JWT_COOKIE_CSRF_PROTECT=settings.JWT_COOKIE_CSRF_PROTECT,

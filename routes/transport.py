@@ -18,7 +18,7 @@ from flask import Flask, Response, request
 
 from config import Network, Settings
 from models.errors import ForeignOrigin, InsecureTransport
-from routes.problems import request_id
+from routes.trace import request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -21,10 +21,11 @@ COLUMNS = ["id", "level", "requirement", "status", "evidence"]
 REQUIREMENTS = {"L1": 57, "L2": 98, "L3": 38}  # those of ASVS 5.0 that apply to such a service
 MET_OF_LEVEL_2 = 0.9  # the rest is decided
 # The goal is 0 everywhere. Missing, as the rows say:
-# L2: limits per account; the PostgreSQL guide; the audit trail; structured logs and where they go.
-# L3: events of the audit trail; limits per account; the export; the purge.
-OPEN = {"L1": 0, "L2": 18, "L3": 5}
-MET = {"L1": 57, "L2": 79, "L3": 31}  # so that none becomes "decided" unnoticed
+# L2: limits per account; replacing the master key; the audit trail;
+#     structured logs and where they go.
+# L3: events of the audit trail; limits per account; the export; the purge; the master key.
+OPEN = {"L1": 0, "L2": 7, "L3": 5}
+MET = {"L1": 57, "L2": 89, "L3": 31}  # so that none becomes "decided" unnoticed
 REFERENCE = re.compile(
     r"(?P<path>[\w./-]+\.py)(?P<mark>::?)(?P<name>[A-Za-z_][\w.]*)"
     r"|(?P<document>[\w./-]+\.md)#(?P<anchor>[\w-]+)"

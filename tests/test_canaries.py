@@ -22,6 +22,7 @@ from cryptography.fernet import Fernet
 from config import Settings
 from models.times import utcnow
 from tests.support import canaries
+from tests.support.log import logged
 from tests.support.postgres import start_postgres
 from tests.support.server import Server
 from utils.db import Database
@@ -29,7 +30,7 @@ from utils.vault import open_store
 
 # In every secret value and password, and wherever somebody might paste one by mistake.
 MARK = f"canary{secrets.token_hex(12)}"
-# In a name and a label, which are not secret: what finds this would have found the other.
+# In names and a label, which are not secret: what finds this would have found the other.
 CONTROL = f"control{secrets.token_hex(12)}"
 
 
@@ -111,7 +112,7 @@ def test_nothing_secret_is_written_anywhere(place: Place) -> None:
 
 def _use_the_service(place: Place) -> dict[str, bytes]:
     """Everything that works. The tokens that were given out on the way."""
-    credentials = {"username": "alice", "password": f"password {MARK}"}
+    credentials = {"username": CONTROL, "password": f"password {MARK}"}
     tokens: dict[str, bytes] = {}
 
     def collect() -> None:
@@ -158,9 +159,12 @@ def _make_mistakes(place: Place) -> list[tuple[str, requests.Response]]:
     put = ("PUT", "/secrets/a")
     plain = {"Content-Type": "application/json"}
     attempts: list[tuple[int, str, str, dict[str, Any]]] = [
-        (401, "POST", "/login", {"json": {"username": "alice", "password": f"wrong {MARK}"}}),
+        (401, "POST", "/login", {"json": {"username": CONTROL, "password": f"wrong {MARK}"}}),
         (401, "POST", "/login", {"json": {"username": MARK, "password": MARK}}),
-        (409, "POST", "/register", {"json": {"username": "alice", "password": MARK}}),
+        (409, "POST", "/register", {"json": {"username": CONTROL, "password": MARK}}),
+        (401, "GET", f"/account?{MARK}={MARK}", {"cookies": {"access_token_cookie": MARK}}),
+        (404, "GET", f"/{MARK}?token={MARK}", {"headers": {"User-Agent": MARK}}),
+        (404, "GET", f"/secrets/{MARK}", {"headers": {"X-Request-ID": MARK}}),
         (422, "POST", "/register", {"json": {"username": f"{MARK} ", "password": MARK}}),
         (422, "POST", "/register", {"json": {"username": MARK, "password": MARK}}),
         (400, *put, {"data": f'{{"secret": "{MARK}"', "headers": plain}),
@@ -212,9 +216,9 @@ def _break_the_server(place: Place) -> list[tuple[str, requests.Response]]:
         tx.run("ALTER TABLE elsewhere RENAME TO secret_versions")
     db.close()
     assert (unreadable.status_code, crashed.status_code) == (500, 500)
-    log = place.server.log.read_text()
-    assert "secret-unreadable GET" in log
-    assert "crash PUT" in log
+    errors = [(line["problem"], line["method"]) for line in logged(place.server.log, "error")]
+    assert ("secret-unreadable", "GET") in errors
+    assert ("internal-error", "PUT") in errors
     return [("unreadable", unreadable), ("crashed", crashed)]
 
 

@@ -46,7 +46,9 @@ GOOD: dict[str, tuple[str, Any]] = {
     "LOGIN_ATTEMPTS_ACCOUNT": ("0", 0),
     "LOGIN_ATTEMPTS_SOURCE": ("1000", 1000),
     "REGISTRATION": ("closed", "closed"),
+    "AUTO_MIGRATE": ("false", False),
     "DELETED_RETENTION": ("1d", timedelta(days=1)),
+    "VERSIONS_KEPT": ("1", 1),
     "KEY_MAX_AGE": ("7d", timedelta(days=7)),
     "ALLOW_PLAIN_HTTP": ("true", True),
     "TRUSTED_PROXIES": (
@@ -54,6 +56,9 @@ GOOD: dict[str, tuple[str, Any]] = {
         (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("::1")),
     ),
     "MAX_BODY_BYTES": ("1048576", 1048576),
+    "LOG_FORMAT": ("text", "text"),
+    "LOG_LEVEL": ("error", "error"),
+    "METRICS_TOKEN": ("m" * 32, "m" * 32),
 }
 # The seed's settings keep their names and meaning; of this one there is one value.
 ONLY = {"JWT_TOKEN_LOCATION": ("cookies", ("cookies",))}
@@ -79,11 +84,16 @@ BAD = {
     "LOGIN_ATTEMPTS_ACCOUNT": CANARY,
     "LOGIN_ATTEMPTS_SOURCE": "1000001",
     "REGISTRATION": CANARY,
+    "AUTO_MIGRATE": CANARY,
     "DELETED_RETENTION": CANARY,
+    "VERSIONS_KEPT": "0",
     "KEY_MAX_AGE": "-1d",
     "ALLOW_PLAIN_HTTP": CANARY,
     "TRUSTED_PROXIES": f"10.0.0.0/8,{CANARY}",
     "MAX_BODY_BYTES": "64k",
+    "LOG_FORMAT": CANARY,
+    "LOG_LEVEL": CANARY,
+    "METRICS_TOKEN": f"{CANARY} and a blank, though it is long enough",
 }
 
 

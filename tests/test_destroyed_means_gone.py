@@ -6,7 +6,6 @@ Found by searching all bytes. PostgreSQL keeps more (SECURITY.md says what).
 
 from __future__ import annotations
 
-import base64
 import os
 import random
 import signal
@@ -19,24 +18,22 @@ from pathlib import Path
 import pytest
 
 from config import Settings
-from models.rows import KeyId, PasswordHash, UserId, Username, WrappedKey
 from models.times import utcnow
 from tests.support.masters import Replacement
+from tests.support.past import Past, live_for_years
 from tests.support.remote import Remote
-from tests.support.rotation import end, number, put, rotate, start, wait_until
+from tests.support.rotation import end, number, rotate, start, wait_until
 from tests.support.server import Server
 from tests.support.trouble import old_snapshot
 from utils import sqlite
 from utils.rotation import Rotator
 from utils.sqlite import SqliteDatabase
 from utils.sqlite_remains import remains
-from utils.store import accounts, keys
-from utils.tokens import new_account_id
+from utils.store import keys
 from utils.vault import Vault, open_vault
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
 
-PIECE = 24  # bytes of a ciphertext; of any 47 that are left in a row one such piece is whole
 IN_USE = "fault: database: is in use: what was destroyed stays in its files until the next run\n"
 
 
@@ -54,79 +51,6 @@ def used(settings: Settings, engine: str) -> Iterator[Vault]:
     with closing(vault.db):
         live_for_years(vault, random.Random(4))
         yield vault
-
-
-def live_for_years(vault: Vault, chance: random.Random) -> None:
-    """Small values among a few large ones: pages split and merge most where rows are small."""
-    owners = add_owners(vault, 60)
-    for _ in range(120):
-        with vault.db.write() as tx:
-            for _ in range(10):
-                size = chance.choice([0, chance.randrange(700), chance.randrange(700)])
-                name = f"s{chance.randrange(20)}"
-                put(tx, vault, chance.choice(owners), name, chance.randbytes(size))
-    with vault.db.write() as tx:
-        for size in (1500, 4000, 12_000, 65_536):
-            put(tx, vault, owners[0], f"large-{size}", chance.randbytes(size))
-        gone = [row[0] for row in tx.all("SELECT id FROM secrets WHERE name LIKE 's%'")]
-    chance.shuffle(gone)
-    for secret in gone[: len(gone) * 6 // 10]:
-        with vault.db.write() as tx:
-            tx.run("DELETE FROM secrets WHERE id = ?", secret)  # as a purge will do it
-
-
-def add_owners(vault: Vault, count: int) -> list[UserId]:
-    """Accounts, so that there are pages full of keys too."""
-    with vault.db.write() as tx:
-        return [
-            accounts.create(
-                tx,
-                vault.master,
-                new_account_id(),
-                Username(f"owner-{i}"),
-                PasswordHash("none"),
-                utcnow(),
-            ).id
-            for i in range(count)
-        ]
-
-
-class Past:
-    """The ciphertexts and keys of a moment, wrapped and bare (or only the wrapped keys), to be
-    looked for later."""
-
-    def __init__(self, vault: Vault, *, only_wrapped: bool = False) -> None:
-        with vault.db.read() as tx:
-            stored = [row[0] for row in tx.all("SELECT ciphertext FROM secret_versions")]
-            wrapped = tx.all(
-                "SELECT m.key_id, k.owner_id, m.sealed, m.master FROM user_key_material m "
-                "JOIN user_keys k ON k.id = m.key_id"
-            )
-            system = [row[0].encode() for row in tx.all("SELECT sealed FROM system_keys")]
-        texts = [row[2].encode() for row in wrapped]
-        if only_wrapped:
-            texts, stored, wrapped = texts + system, [], []
-        texts += [text.encode() for text in stored]
-        for key_id, owner, sealed, master in wrapped:
-            key = vault.master.unwrap_user_key(
-                WrappedKey(sealed, master), UserId(owner), KeyId(key_id)
-            )
-            bare = key._signing_key + key._encryption_key
-            texts += [bare, base64.urlsafe_b64encode(bare)]
-        self.count = len(texts)
-        self._pieces = {
-            text[start : start + PIECE]
-            for text in texts
-            for start in range(0, len(text) - PIECE + 1, PIECE)
-        }
-
-    def found_in(self, folder: Path) -> dict[str, int]:
-        """In which files something of it is left, and how often."""
-        counts = {path.name: self._count(path.read_bytes()) for path in folder.iterdir()}
-        return {name: count for name, count in counts.items() if count}
-
-    def _count(self, content: bytes) -> int:
-        return sum(content[start : start + PIECE] in self._pieces for start in range(len(content)))
 
 
 # --- with a server beside it -------------------------------------------------------------------

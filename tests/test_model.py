@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from datetime import timedelta
+from typing import Any
 
 import pytest
-import time_machine
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
-from werkzeug.test import TestResponse
+from hypothesis.stateful import rule, run_state_machine_as_test
 
-from models.times import utcnow
+from routes.context import vault_of
 from tests.conftest import ENGINES
-from tests.support.model import Kept, Shelf, Value, moment
-from tests.support.shared import newcomer, refusal, shared_app
+from tests.support.model import RETENTION, Value
+from tests.support.shared import refusal, shared_app
+from tests.support.story import Teller
+from utils.purge import Purger
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "10"))
-LONG = timedelta(days=30)
+LONG = timedelta(days=30_000)
 
 people = st.integers(0, 1)
 # Few, so that histories meet; alike, so that filters and collations could confuse them.
@@ -45,23 +45,8 @@ conditions = st.sampled_from(
 )
 
 
-class Divergence(RuleBasedStateMachine):
+class Divergence(Teller):
     """Two people write, read and wait; whatever the API answers, the dictionary says too."""
-
-    application: ClassVar[Flask]
-
-    def __init__(self) -> None:
-        super().__init__()
-        # Whole seconds, and a standing clock: the model knows each moment exactly.
-        self.now = utcnow().replace(microsecond=0)
-        self.clock = time_machine.travel(self.now, tick=False)
-        self.traveller = self.clock.start()
-        self.people = [newcomer(self.application, name) for name in ("alice", "bob")]
-        self.shelves = [Shelf(), Shelf()]
-
-    def teardown(self) -> None:
-        """Let time go on."""
-        self.clock.stop()
 
     # --- writing ------------------------------------------------------------------------
 
@@ -164,7 +149,106 @@ class Divergence(RuleBasedStateMachine):
             expected = {field: shelf.described(name)[field] for field in GONE}
             assert (answer.status_code, answer.json) == (200, expected)
 
+    @rule(who=people, name=names, version=st.integers(1, 9), condition=conditions)
+    def rollback(self, who: int, name: str, version: int, condition: str) -> None:
+        """An older value, once more."""
+        shelf, live = self.shelves[who], self.shelves[who].live(name, self.now)
+        headers, holds = self.conditional(shelf.kept.get(name), live, condition)
+        answer = self.verb(who, name, "rollback", {"version": version}, headers)
+        if live is None or version not in live.values:
+            assert refusal(answer) == (404, "not-found")
+        elif not holds:
+            assert refusal(answer) == (412, "precondition-failed")
+        else:
+            shelf.change(live, self.now, {"value": live.values[version]})
+            self.check_written(who, name, answer, 200)
+
+    @rule(who=people, name=names, condition=conditions)
+    def undelete(self, who: int, name: str, condition: str) -> None:
+        """As long as a delete can be undone."""
+        known, live = self.shelves[who].kept.get(name), self.shelves[who].live(name, self.now)
+        headers, holds = self.conditional(known, live, condition)
+        answer = self.verb(who, name, "undelete", {}, headers)
+        if known is None or known.over(self.now):
+            assert refusal(answer) == (404, "not-found")
+        elif known.deleted is None or known.expired(self.now):
+            assert refusal(answer) == (409, "wrong-state")
+        elif not holds:
+            assert refusal(answer) == (412, "precondition-failed")
+        else:
+            known.deleted = None
+            self.check_written(who, name, answer, 200)
+
+    @rule(
+        who=people,
+        name=names,
+        wanted=st.one_of(st.none(), st.lists(st.integers(1, 6), min_size=1, max_size=3)),
+        condition=conditions,
+    )
+    def destroy(self, who: int, name: str, wanted: list[int] | None, condition: str) -> None:
+        """Some versions, or all there is."""
+        shelf, live = self.shelves[who], self.shelves[who].live(name, self.now)
+        known = shelf.kept.get(name)
+        headers, holds = self.conditional(known, live, condition)
+        body = {"all": True} if wanted is None else {"versions": wanted}
+        answer = self.verb(who, name, "destroy", body, headers)
+        if known is None:
+            assert refusal(answer) == (404, "not-found")
+        elif not holds:
+            assert refusal(answer) == (412, "precondition-failed")
+        elif wanted is None:
+            assert answer.json == {"name": name, "versions_destroyed": len(known.values)}
+            del shelf.kept[name]
+        elif known.version in wanted:
+            assert refusal(answer) == (409, "wrong-state")
+        elif not set(wanted) <= set(known.values):
+            assert refusal(answer) == (404, "not-found")
+        else:
+            assert answer.json == {"name": name, "versions_destroyed": len(set(wanted))}
+            for number in set(wanted):
+                del known.values[number]
+
+    @rule(who=people, name=names, to=names, condition=conditions)
+    def move(self, who: int, name: str, to: str, condition: str) -> None:
+        """To a name that nothing has, live or not."""
+        shelf, live = self.shelves[who], self.shelves[who].live(name, self.now)
+        headers, holds = self.conditional(shelf.kept.get(name), live, condition)
+        answer = self.verb(who, name, "move", {"to": to}, headers)
+        if live is None:
+            assert refusal(answer) == (404, "not-found")
+        elif not holds:
+            assert refusal(answer) == (412, "precondition-failed")
+        elif to in shelf.kept:
+            assert refusal(answer) == (409, "already-exists")
+        else:
+            shelf.kept[to] = shelf.kept.pop(name)
+            live.updated = self.now
+            self.check_written(who, to, answer, 200)
+
+    @rule(kept=st.integers(1, 4))
+    def purge(self, kept: int) -> None:
+        """Retention, of everybody."""
+        done = Purger(vault_of(self.application).db, self.now, kept, RETENTION).purge()
+        counts = [shelf.purge(self.now, kept) for shelf in self.shelves]
+        # Whoever told an earlier story left things of theirs in the same database.
+        assert done.deleted >= sum(deleted for deleted, _, _ in counts)
+        assert done.expired >= sum(expired for _, expired, _ in counts)
+        assert done.versions >= sum(versions for _, _, versions in counts)
+
     # --- reading ------------------------------------------------------------------------
+
+    @rule(who=people, name=names, limit=st.integers(1, 5))
+    def list_versions(self, who: int, name: str, limit: int) -> None:
+        """All pages of a secret's versions."""
+        live, path = self.shelves[who].live(name, self.now), f"/secrets/{name}:versions"
+        if live is None:
+            assert refusal(self.people[who].get(path)) == (404, "not-found")
+            return
+        rows = list(self.pages(who, {"limit": limit}, path, "versions"))
+        assert [row["version"] for row in rows] == sorted(live.values, reverse=True)
+        assert {(row["by"], row["credential"]) for row in rows} == {
+            (self.people[who].username, "session")
+        }
 
     @rule(who=people, name=names, version=st.one_of(st.none(), st.integers(1, 9)))
     def read(self, who: int, name: str, version: int | None) -> None:
@@ -173,12 +257,12 @@ class Divergence(RuleBasedStateMachine):
         path = f"/secrets/{name}" + ("" if version is None else f"?version={version}")
         answer = self.people[who].get(path)
         bare = self.people[who].get(path, headers={"Accept": "application/octet-stream"})
-        number = version or (len(live.values) if live else 0)
-        if live is None or number > len(live.values):
+        number = version or (live.version if live else 0)
+        if live is None or number not in live.values:
             assert refusal(answer) == refusal(bare) == (404, "not-found")
             return
         assert answer.json == self.shelves[who].shown(name, number)
-        assert bare.data == live.values[number - 1].raw
+        assert bare.data == live.values[number].raw
         assert answer.headers["ETag"] == live.tag
 
     @rule(
@@ -205,73 +289,11 @@ class Divergence(RuleBasedStateMachine):
         rows = list(self.pages(who, query))
         assert rows == self.shelves[who].listed(self.now, prefix, q, label, gone=gone)
 
-    @rule(passing=st.sampled_from([0, 1, 5, 30]).map(lambda count: timedelta(minutes=count)))
+    @rule(passing=st.sampled_from([0, 1, 5, 30, 30 * 24 * 60]).map(lambda n: timedelta(minutes=n)))
     def wait(self, passing: timedelta) -> None:
         """Time passes, and some secrets expire."""
         self.now += passing
         self.traveller.move_to(self.now)
-
-    # --- helpers ------------------------------------------------------------------------
-
-    def after(self, expiry: timedelta | None) -> datetime | None:
-        """An expiry so far from now."""
-        return None if expiry is None else self.now + expiry
-
-    def at(self, expiry: timedelta | None) -> str | None:
-        """The same, as a request says it."""
-        return moment(self.after(expiry))
-
-    def mentions(self, labels: Any, expiry: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The fields of a request, and what they change in the model."""
-        fields: dict[str, Any] = {}
-        change: dict[str, Any] = {}
-        if labels != "keep":
-            fields["labels"] = change["labels"] = labels
-        if expiry != "keep":
-            fields["expires_at"], change["expires"] = self.at(expiry), self.after(expiry)
-        return fields, change
-
-    def conditional(
-        self, known: Kept | None, live: Kept | None, condition: str
-    ) -> tuple[dict[str, str], bool]:
-        """The header of a condition, and whether it holds."""
-        current = live.tag if live else '"none"'
-        stale = known.old_tags[-1] if known and known.old_tags else '"stale"'
-        headers, holds = {
-            "none": ({}, True),
-            "match current": ({"If-Match": current}, live is not None),
-            "match list": ({"If-Match": f"{stale}, {current}"}, live is not None),
-            "match any": ({"If-Match": "*"}, live is not None),
-            "match stale": ({"If-Match": stale}, False),
-            "match weak": ({"If-Match": f"W/{current}"}, False),
-            "new only": ({"If-None-Match": "*"}, live is None),
-            "not current": ({"If-None-Match": current}, live is None),
-            "not weak": ({"If-None-Match": f"W/{current}"}, live is None),
-            "not stale": ({"If-None-Match": stale}, True),
-        }[condition]
-        return headers, holds
-
-    def check_written(self, who: int, name: str, answer: TestResponse, status: int) -> None:
-        """The answer to a write, and its tag, which never was before."""
-        kept = self.shelves[who].kept[name]
-        assert (answer.status_code, answer.json) == (status, self.shelves[who].described(name))
-        tag = answer.headers["ETag"]
-        assert tag not in {kept.tag, *kept.old_tags}
-        if kept.tag:
-            kept.old_tags.append(kept.tag)
-        kept.tag = tag
-
-    def pages(self, who: int, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The rows of one page after the other."""
-        cursor: str | None = ""
-        while cursor is not None:
-            sent = query | ({"cursor": cursor} if cursor else {})
-            page = self.people[who].get("/secrets", query_string=sent).json
-            assert page is not None
-            assert len(page["secrets"]) <= query["limit"]
-            assert page["next_cursor"] != cursor
-            yield from page["secrets"]
-            cursor = page["next_cursor"]
 
 
 GONE = ("name", "deleted_at", "purge_at")
@@ -282,7 +304,9 @@ def app(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Flask]:
     """An application whose sessions outlast every history, on each engine."""
-    lifetimes = {"ACCESS_TOKEN_LIFETIME": LONG, "SESSION_IDLE_LIFETIME": LONG}
+    lifetimes = dict.fromkeys(
+        ("ACCESS_TOKEN_LIFETIME", "SESSION_IDLE_LIFETIME", "SESSION_LIFETIME"), LONG
+    )
     with shared_app(request, request.param, tmp_path_factory, **lifetimes) as application:
         yield application
 

@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 
 import config
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, DatabaseUnavailable
 from routes.context import vault_of
 from tests.support.people import Person, problem
 from tests.support.server import ROOT
@@ -99,11 +99,42 @@ def test_not_ready_while_a_master_key_is_missing(
     assert "feedfacefeedface" in caplog.text
 
 
-def test_not_ready_with_another_schema(vault: Vault, stranger: Person) -> None:
-    """A node that an upgrade left behind takes itself out of the rotation."""
+def test_not_ready_with_another_schema(
+    vault: Vault, stranger: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A node that an upgrade left behind takes itself out of the rotation, and says why in the
+    log alone; it lives on."""
     with vault.db.write() as tx:
         tx.run("INSERT INTO schema_migrations (number, name, applied_at) VALUES (99, 'next', 0)")
-    assert stranger.get("/readyz").status_code == 503
+    with caplog.at_level(logging.ERROR):
+        response = stranger.get("/readyz")
+    assert response.status_code == 503
+    assert "schema" not in response.text
+    assert "another schema than this program" in caplog.text
+    assert response.headers["X-Request-ID"] in caplog.text
+    assert stranger.get("/healthz").status_code == 200
+
+
+def test_not_ready_without_a_database(
+    vault: Vault,
+    stranger: Person,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process is alive and says so; whether it is ready is another question, and why it is not
+    stands in the log alone."""
+
+    def away() -> None:
+        raise DatabaseUnavailable("The database is not available.", "its disk is full")
+
+    monkeypatch.setattr(vault.db, "at_rest", away)
+    assert stranger.get("/healthz").json == {"status": "ok"}
+    with caplog.at_level(logging.ERROR):
+        response = stranger.get("/readyz")
+    assert (response.status_code, problem(response)) == (503, "database-unavailable")
+    assert response.headers["Retry-After"] == "5"
+    assert "disk" not in response.text
+    assert "its disk is full" in caplog.text
 
 
 def test_the_log_names_the_row_that_does_not_open(

@@ -24,8 +24,11 @@ ALLOWED = {
     "/tokens/a": {"DELETE"},
     "/secrets": {"GET", "POST"},
     "/secrets/a": {"GET", "PUT", "PATCH", "DELETE"},
+    "/secrets/a:versions": {"GET"},
+    **{f"/secrets/a:{verb}": {"POST"} for verb in ("rollback", "undelete", "destroy", "move")},
     "/healthz": {"GET"},
     "/readyz": {"GET"},
+    "/metrics": {"GET"},
 }
 UNKNOWN = (
     *(

@@ -157,6 +157,7 @@ def test_a_verb_never_falls_through_to_the_secret(alice: Person, method: str) ->
     alice.put("/secrets/a", json={"secret": "before"})
     for verb in ("versions", "rollback", "destroy", "nonsense", ""):
         answer = alice.request(method, f"/secrets/a:{verb}", json={"secret": "x"})
-        assert answer.status_code in {404, 405, 422}
+        right = (method, verb) == ("GET", "versions")
+        assert answer.status_code in ({200} if right else {404, 405, 422})
     assert alice.secret("a") == "before"
     assert names(alice) == ["a"]

@@ -14,9 +14,10 @@ from flask import Flask, Response
 from pydantic import BaseModel
 
 from models.errors import IntegrityViolation
+from tests.support.log import logged
 from tests.support.people import PASSWORD, Person, problem
 from tests.support.server import Server
-from utils.store import secrets
+from utils.store import secret_reads, secrets
 
 CANARY = "canary-7c1d90"
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -88,9 +89,14 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
         yield caplog
 
 
+def last_error(log: pytest.LogCaptureFixture) -> logging.LogRecord:
+    """The newest record of an error; after it comes the request's own line."""
+    return next(record for record in reversed(log.records) if record.levelno == logging.ERROR)
+
+
 def crashing(monkeypatch: pytest.MonkeyPatch, crash: Callable[[], object]) -> None:
     """From now on every read of a secret crashes, deep below the view."""
-    monkeypatch.setattr(secrets, "read", lambda *_: crash())
+    monkeypatch.setattr(secret_reads, "read", lambda *_: crash())
 
 
 @pytest.mark.parametrize(("crash", "kind"), CRASHES, ids=[crash.__name__ for crash, _ in CRASHES])
@@ -107,15 +113,14 @@ def test_a_crash_shows_nothing_to_the_caller(
     assert (response.status_code, problem(response)) == (500, "internal-error")
     assert CANARY not in response.text + str(response.headers)
     assert "Traceback" not in response.text
-    entry = log.records[-1].getMessage()
-    assert log.records[-1].levelno == logging.ERROR
+    entry = last_error(log).getMessage()
     assert entry.count(kind) == 1
     assert crash.__name__ in entry, "the frames tell where"
-    assert "crash GET /secrets/<secret_name:name>" in entry
-    assert f"request_id={response.headers['X-Request-ID']}" in entry
+    assert f"error request_id={response.headers['X-Request-ID']} method=GET" in entry
+    assert "route=/secrets/<name> problem=internal-error" in entry
     # The whole record, with what a handler would add to the message: traceback and stack.
     assert CANARY not in log.text
-    assert log.records[-1].exc_info is None
+    assert last_error(log).exc_info is None
 
 
 def test_the_log_tells_of_causes(
@@ -124,7 +129,7 @@ def test_the_log_tells_of_causes(
     """An error that was translated on its way is found by what it was at first."""
     crashing(monkeypatch, crash_with_a_history)
     alice.get("/secrets/db")
-    entry = log.records[-1].getMessage()
+    entry = last_error(log).getMessage()
     assert entry.index("LookupError") < entry.index("ValidationError")
 
 
@@ -147,7 +152,7 @@ def test_a_crash_in_a_write_changes_nothing(
 ) -> None:
     """Invariant 9: the transaction that it broke is rolled back, and the value is in no log."""
     with monkeypatch.context() as broken:
-        broken.setattr(secrets, "_add_version", lambda *_: crash_plainly())
+        broken.setattr(secrets, "add_version", lambda *_: crash_plainly())
         response = alice.put(f"/secrets/{CANARY}", json={"secret": CANARY, "labels": {"a": CANARY}})
     assert (response.status_code, problem(response)) == (500, "internal-error")
     assert alice.get(f"/secrets/{CANARY}").status_code == 404
@@ -205,8 +210,10 @@ def test_a_real_server_keeps_its_log_tidy(engine: str, server: Server) -> None:
     response = alice.get(url, timeout=30)
     assert response.status_code == 500
     log = server.log.read_text()
-    assert "secret-unreadable GET /secrets/<secret_name:name>" in log
-    assert f"request_id={response.headers['X-Request-ID']}" in log
+    (error,) = logged(server.log, "error")
+    assert (error["problem"], error["method"]) == ("secret-unreadable", "GET")
+    assert error["route"] == "/secrets/<name>"
+    assert error["request_id"] == response.headers["X-Request-ID"]
     assert "models.errors.Undecryptable" in log
     assert "cryptography.fernet.InvalidToken" in log
     for private in (CANARY, PASSWORD, alice.cookies["access_token_cookie"], "Traceback"):

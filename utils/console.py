@@ -23,7 +23,8 @@ class Output:
     A progress bar only on a terminal: cron mails whatever else is printed.
     """
 
-    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+    def __init__(self, *, as_json: bool, quiet: bool, command: str = "rotate_keys.py") -> None:
+        self._command = command
         self._as_json = as_json
         self._quiet = quiet
         self._faults: list[Fault] = []
@@ -68,7 +69,7 @@ class Output:
         """Why nothing, or not everything, was done; always told."""
         if self._as_json:
             print(json.dumps({"ok": False, "exit": status, "error": sentence}))
-        print(f"rotate_keys.py: {sentence}", file=sys.stderr)
+        print(f"{self._command}: {sentence}", file=sys.stderr)
         return status
 
 

@@ -120,6 +120,8 @@ class Database(ABC):
     patience_seconds: float = 30
     # Called before each transaction. What it raises ends the work where nothing is half done.
     at_rest: Callable[[], None] = staticmethod(lambda: None)
+    # Told after each wait that had an end: for what, "lock" or "connection", and seconds.
+    waited: Callable[[str, float], None] = staticmethod(lambda _for_what, _seconds: None)
 
     @abstractmethod
     def read(self) -> AbstractContextManager[Tx]:

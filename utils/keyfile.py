@@ -70,11 +70,12 @@ def _create(path: Path, content: bytes) -> bool:
             return False
     finally:
         draft.unlink()
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names of new files in it survive a loss of power."""
     if os.name != "posix":
         return  # Windows cannot open folders, and syncs their entries itself
     descriptor = os.open(folder, os.O_RDONLY)

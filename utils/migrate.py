@@ -45,17 +45,27 @@ def migrate(db: Database, now: datetime) -> int:
         pending = [migration for migration in known if migration.number > applied]
         for migration in pending:
             _apply(tx, migration, now)
-        if not pending and applied > known[-1].number:
-            raise ConfigurationError(
-                f"The database has schema {applied}, newer than the {known[-1].number} of this "
-                "program. Run the newer program, or restore a backup made before the upgrade."
-            )
+        refuse_newer(applied)
     return len(pending)
+
+
+def newest_schema() -> int:
+    """The number of the newest migration that this program brings."""
+    return known_migrations()[-1].number
 
 
 def schema_is_current(tx: Tx) -> bool:
     """Whether the database has just the migrations that this program brings."""
-    return applied_schema(tx) == known_migrations()[-1].number
+    return applied_schema(tx) == newest_schema()
+
+
+def refuse_newer(applied: int) -> None:
+    """Raises ConfigurationError for a schema that only a newer program understands."""
+    if applied > newest_schema():
+        raise ConfigurationError(
+            f"The database has schema {applied}, newer than the {newest_schema()} of this "
+            "program. Run the newer program, or restore a backup made before the upgrade."
+        )
 
 
 def applied_schema(tx: Tx) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -82,12 +83,14 @@ class PostgresDatabase(Database):
     def _transaction(self, pool_timeout: float | None = None) -> Iterator[Tx]:
         self.at_rest()
         committing = False
+        began = time.perf_counter()
         try:
             with (
                 _our_errors(),
                 self._open_pool().connection(pool_timeout) as connection,
                 connection.transaction(),
             ):
+                self.waited("connection", time.perf_counter() - began)
                 yield _PostgresTx(connection)
                 committing = True
         except DatabaseUnavailable as error:

@@ -66,7 +66,9 @@ class SqliteDatabase(Database):
                     connection.execute(begin)
                 else:
                     connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
+                    began = time.perf_counter()
                     self._insist(connection, begin, wait=wait_ms > 0)
+                    self.waited("lock", time.perf_counter() - began)
                     connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             yield _SqliteTx(connection)
             with our_errors():
@@ -200,6 +202,26 @@ class SqliteDatabase(Database):
             connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             self._idle.append(connection)
         return not busy
+
+    def copy_into(self, path: Path) -> None:
+        """Copy all that the database holds at this moment into an empty file: what was deleted
+        does not come along. Beside writers; without WAL it keeps them waiting.
+
+        Raises DatabaseUnavailable.
+        """
+        connection = self._take()
+        try:
+            with our_errors():
+                connection.execute("VACUUM INTO ?", (str(path),))
+        finally:
+            self._idle.append(connection)
+
+    def holds_a_schema(self) -> bool:
+        """Whether this is a database of this service at all. Raises DatabaseUnavailable."""
+        with self.read() as tx:
+            return (
+                tx.one("SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'") is not None
+            )
 
     def check(self) -> list[Fault]:
         """See :meth:`Database.check`."""

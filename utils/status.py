@@ -1,4 +1,4 @@
-"""The state of keys, for the operator: what ``rotate_keys.py --status`` prints.
+"""The state of keys, for the operator: what ``rotate_keys.py --status`` and the metrics tell.
 
 The counts are the ones that ``GET /keys`` gives each owner: the same query.
 """
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from models.rows import KeyInfo, UserId
+from models.rows import KeyInfo, KeyState, UserId
 from models.times import rfc3339
 from utils.crypto import MasterKeys
 from utils.db import Database
@@ -48,6 +48,29 @@ class Status:
             "last_run": None if run is None else _jsonable(asdict(run)),
             "master_keys": [asdict(one) for one in self.master_keys],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What can be counted quickly, however many keys and values there are."""
+
+    keys: dict[KeyState, int]
+    stale: int
+    oldest_stale_at: datetime | None
+    last_run: runs.Run | None
+    last_done_at: datetime | None
+
+
+def read_figures(db: Database) -> Figures:
+    """For every minute's look, of all accounts: what is under current keys is not counted."""
+    with db.read() as tx:
+        return Figures(
+            keys=keys.count_by_state(tx),
+            stale=ciphertexts.count_stale(tx, None),
+            oldest_stale_at=ciphertexts.oldest_stale(tx, None),
+            last_run=runs.last(tx),
+            last_done_at=runs.last_done_at(tx),
+        )
 
 
 def read_status(db: Database, master: MasterKeys, owners: Collection[UserId] | None) -> Status:

@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
-from config import Settings, split_keys
+from config import Settings
 from models.errors import ConfigurationError, DatabaseUnavailable
 from models.rows import SystemKey
+from models.written import split_keys
 from utils.crypto import MasterKeys
 from utils.db import Database, open_database, sqlite_path
 from utils.keycommand import read_from_command
 from utils.keyfile import create_master_key, make_private_folder, read_master_key
-from utils.migrate import applied_schema, migrate, schema_is_current
+from utils.migrate import applied_schema, migrate, newest_schema, refuse_newer
 from utils.passwords import PasswordHasher
 from utils.store import system
 from utils.throttle import Throttle
@@ -27,6 +29,7 @@ from utils.throttle import Throttle
 logger = logging.getLogger("secrets_manager")
 MINIMUM_SAFE_COST = 10
 _START_FIRST = "Check SECRETS_INSTANCE_DIR and SECRETS_DATABASE_URL, or start the server once."
+_UPGRADE_FIRST = "Run `flask db upgrade` first, or set SECRETS_AUTO_MIGRATE=true."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,23 @@ def open_existing_store(settings: Settings) -> tuple[Database, MasterKeys]:
         raise ConfigurationError(f"The database at {path} is closed to this user.") from error
     if not there:
         raise ConfigurationError(f"There is no database at {path}. {_START_FIRST}")
-    return _open(settings, _require_current_schema, may_create=False)
+    return _open(settings, partial(_require_current_schema, remedy=_START_FIRST), may_create=False)
+
+
+def upgrade(settings: Settings, now: datetime) -> int:
+    """Bring the schema up to date, and do nothing else; how many migrations that took.
+
+    No master key is needed, so it can run as the database's owner, on any machine. Raises
+    ConfigurationError.
+    """
+    if not settings.DATABASE_URL:
+        make_private_folder(settings.INSTANCE_DIR)
+    with _unavailable_is_misconfigured():
+        db = _database(settings)
+        with _closed_on_error(db):
+            applied = migrate(db, now)
+    db.close()
+    return applied
 
 
 def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]:
@@ -92,7 +111,12 @@ def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]
         make_private_folder(settings.INSTANCE_DIR)
     path = sqlite_path(settings.database_url)
     lost = path is not None and not path.exists() and _has_master_key(settings)
-    opened = _open(settings, lambda db: migrate(db, now), may_create=True)
+    prepare = (
+        partial(migrate, now=now)
+        if settings.AUTO_MIGRATE
+        else partial(_require_current_schema, remedy=_UPGRADE_FIRST)
+    )
+    opened = _open(settings, prepare, may_create=True)
     if lost:
         logger.warning(
             "There was no database at %s, so this one is new and empty, though the master key is "
@@ -113,13 +137,8 @@ def _has_master_key(settings: Settings) -> bool:
 def _open(
     settings: Settings, prepare: Callable[[Database], object], *, may_create: bool
 ) -> tuple[Database, MasterKeys]:
-    try:
-        db = open_database(
-            settings.database_url,
-            settings.DATABASE_TIMEOUT.total_seconds(),
-            settings.DATABASE_POOL_SIZE,
-            sweeping=not may_create,  # a command, which goes over everything
-        )
+    with _unavailable_is_misconfigured():
+        db = _database(settings, sweeping=not may_create)  # a command, which goes over everything
         with _closed_on_error(db):
             prepare(db)
             with db.read() as tx:
@@ -127,22 +146,38 @@ def _open(
             master = _master_keys(settings, needed, may_create=may_create)
             with db.read() as tx:
                 system.refuse_missing_master_keys(tx, master)
+    return db, master
+
+
+def _database(settings: Settings, *, sweeping: bool = False) -> Database:
+    return open_database(
+        settings.database_url,
+        settings.DATABASE_TIMEOUT.total_seconds(),
+        settings.DATABASE_POOL_SIZE,
+        sweeping=sweeping,
+    )
+
+
+@contextmanager
+def _unavailable_is_misconfigured() -> Iterator[None]:
+    """At the start, a database that is away is for the operator to look after."""
+    try:
+        yield
     except DatabaseUnavailable as error:
         raise ConfigurationError(
             "The database cannot be opened. Check SECRETS_DATABASE_URL, whether its server "
             "answers, and its folder's permissions and free space."
             + (f" ({error.why})" if error.why else "")
         ) from error
-    return db, master
 
 
-def _require_current_schema(db: Database) -> None:
+def _require_current_schema(db: Database, remedy: str) -> None:
     with db.read() as tx:
         found = applied_schema(tx)
-        current = schema_is_current(tx)
-    if not current:
-        state = "is empty" if found == 0 else f"has schema {found}, not this program's"
-        raise ConfigurationError(f"The database {state}. {_START_FIRST}")
+    refuse_newer(found)
+    if found < newest_schema():
+        state = "is empty" if found == 0 else f"has schema {found}, older than this program's"
+        raise ConfigurationError(f"The database {state}. {remedy}")
 
 
 @contextmanager

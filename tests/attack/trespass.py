@@ -37,6 +37,13 @@ BODIES: dict[str, Any] = {
     "POST /secrets": {"name": "{name}", "secret": "of the trespasser"},
     "PUT /secrets/<secret_name:name>": {"secret": "of the trespasser"},
     "PATCH /secrets/<secret_name:name>": {"secret": "of the trespasser"},
+    "POST /secrets/<secret_name:name>:rollback": {"version": 1},
+    "POST /secrets/<secret_name:name>:destroy": {"all": True},
+    "POST /secrets/<secret_name:name>:move": {"to": "moved/{name}"},
+}
+# What the owner has to do first, where a route is not for a secret that is there.
+FIRST: dict[str, tuple[str, str]] = {
+    "POST /secrets/<secret_name:name>:undelete": ("DELETE", "/secrets/{name}"),
 }
 # What else a route can be asked. A cursor that is none of the caller's may well be refused.
 QUERIES: dict[str, list[dict[str, str]]] = {
@@ -47,6 +54,7 @@ QUERIES: dict[str, list[dict[str, str]]] = {
         {"deleted": "true"},
     ],
     "GET /secrets/<secret_name:name>": [{"version": "1"}],
+    "GET /secrets/<secret_name:name>:versions": [{"cursor": "1"}],
     "GET /keys": [{"cursor": "{key_id}"}],
     "GET /sessions": [{"cursor": "1.{session_id}"}],
     "GET /tokens": [{"cursor": "1.{token_id}"}],
@@ -54,7 +62,13 @@ QUERIES: dict[str, list[dict[str, str]]] = {
 # Registration tells that a name is taken: decided, and written in SECURITY.md.
 TELLS = {"POST /register"}
 _NOT_TAKEN = {400, 411, 415, 422}  # what was sent is not what the route takes: nothing was tried
-_WITHOUT_SESSION = {"POST /login", "POST /register", "POST /refresh", "POST /logout"}
+_WITHOUT_SESSION = {
+    "POST /login",
+    "POST /register",
+    "POST /refresh",
+    "POST /logout",
+    "GET /metrics",
+}
 _ID = re.compile(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{22}(?![0-9A-Za-z_-])")
 _TOKEN = re.compile(r"smt_[0-9A-Za-z_]+")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+Z")
@@ -211,6 +225,9 @@ class Matrix:
         """What is refused to others works for the owner: else it was refused for another reason."""
         if one.with_token:  # which many routes take from nobody
             return
+        if one.route in FIRST:
+            method, path = FIRST[one.route]
+            victim.person.request(method, path.format_map(victim.ids))
         answer = one.send(victim.person.request, victim.ids)
         if answer.status_code >= 400:
             self.faults.append(f"{one}: the owner gets {answer.status_code} too")

@@ -56,15 +56,31 @@ class Route:
     path: str
     options: dict[str, Any]
 
+    def name_in(self, folder: str) -> str:
+        """A name for which it succeeds, in a folder with a secret *there* and one *deleted*."""
+        if self.path == "/secrets":
+            return folder + "new"
+        return folder + ("deleted" if self.path.endswith(":undelete") else "there")
+
     def call(self, caller: Person, name: str, **options: Any) -> TestResponse:
         """Call it for the secret *name*."""
         sent = {**self.options, **options}
         if "json" in sent:
-            sent["json"] = {k: v.replace("NAME", name) for k, v in sent["json"].items()}
+            sent["json"] = {
+                k: v.replace("NAME", name) if isinstance(v, str) else v
+                for k, v in sent["json"].items()
+            }
         return caller.request(self.method, self.path.replace("NAME", name), **sent)
 
 
 _VALUE = {"json": {"secret": "new"}}
+_VERBS = {
+    "versions": Route("read", "GET", "/secrets/NAME:versions", {}),
+    "rollback": Route("write", "POST", "/secrets/NAME:rollback", {"json": {"version": 1}}),
+    "undelete": Route("write", "POST", "/secrets/NAME:undelete", {}),
+    "destroy": Route("write", "POST", "/secrets/NAME:destroy", {"json": {"all": True}}),
+    "move": Route("write", "POST", "/secrets/NAME:move", {"json": {"to": "NAME-moved"}}),
+}
 ROUTES: dict[str, Route] = {
     "POST /secrets": Route("write", "POST", "/secrets", {"json": {"name": "NAME", "secret": "n"}}),
     "GET /secrets": Route("read", "GET", "/secrets", {}),
@@ -72,6 +88,7 @@ ROUTES: dict[str, Route] = {
     "PUT /secrets/<secret_name:name>": Route("write", "PUT", "/secrets/NAME", _VALUE),
     "PATCH /secrets/<secret_name:name>": Route("write", "PATCH", "/secrets/NAME", _VALUE),
     "DELETE /secrets/<secret_name:name>": Route("write", "DELETE", "/secrets/NAME", {}),
+    **{f"{one.method} /secrets/<secret_name:name>:{verb}": one for verb, one in _VERBS.items()},
 }
 NAMED = {what: route for what, route in ROUTES.items() if what != "GET /secrets"}
 

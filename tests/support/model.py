@@ -39,7 +39,7 @@ class Kept:
 
     created: datetime
     updated: datetime
-    values: list[Value] = field(default_factory=list)
+    values: dict[int, Value] = field(default_factory=dict)  # by number; destroyed ones are absent
     labels: dict[str, str] = field(default_factory=dict)
     expires: datetime | None = None
     deleted: datetime | None = None
@@ -48,7 +48,20 @@ class Kept:
 
     def live(self, now: datetime) -> bool:
         """Neither deleted nor expired."""
-        return self.deleted is None and (self.expires is None or self.expires > now)
+        return self.deleted is None and not self.expired(now)
+
+    def expired(self, now: datetime) -> bool:
+        """At that moment, or before."""
+        return self.expires is not None and self.expires <= now
+
+    def over(self, now: datetime) -> bool:
+        """Deleted so long ago that it cannot be undone."""
+        return self.deleted is not None and self.deleted + RETENTION <= now
+
+    @property
+    def version(self) -> int:
+        """The newest one's number."""
+        return max(self.values)
 
 
 class Shelf:
@@ -71,17 +84,36 @@ class Shelf:
     def change(self, kept: Kept, now: datetime, change: dict[str, Any]) -> None:
         """Apply what a request mentions: any of value, labels, expires."""
         if "value" in change:
-            kept.values.append(change["value"])
+            kept.values[max(kept.values, default=0) + 1] = change["value"]
         kept.labels = change.get("labels", kept.labels)
         kept.expires = change.get("expires", kept.expires)
         kept.updated = now
+
+    def purge(self, now: datetime, kept: int) -> tuple[int, int, int]:
+        """Let go what a purge does: so many deleted secrets, expired ones, and versions."""
+        excess = 0
+        for one in self.kept.values():
+            for number in sorted(one.values)[:-kept]:
+                del one.values[number]
+                excess += 1
+        deleted = [name for name, one in self.kept.items() if one.over(now)]
+        expired = [
+            name
+            for name, one in self.kept.items()
+            if one.deleted is None
+            and one.expires is not None
+            and max(one.expires, one.updated) + RETENTION <= now
+        ]
+        for name in deleted + expired:
+            del self.kept[name]
+        return len(deleted), len(expired), excess
 
     def described(self, name: str) -> dict[str, Any]:
         """The metadata that a write answers and a list shows."""
         kept = self.kept[name]
         return {
             "name": name,
-            "version": len(kept.values),
+            "version": kept.version,
             "labels": kept.labels,
             "created_at": moment(kept.created),
             "updated_at": moment(kept.updated),
@@ -97,7 +129,7 @@ class Shelf:
         return {
             **described,
             "version": version,
-            **self.kept[name].values[version - 1].fields(),
+            **self.kept[name].values[version].fields(),
         }
 
     def listed(

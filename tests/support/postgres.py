@@ -248,6 +248,7 @@ class PostgresServer:
     _remove: bool = field(repr=False)
     _guard: subprocess.Popen[bytes] = field(repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _options: list[str] = field(default_factory=list, repr=False)
 
     def __enter__(self) -> PostgresServer:
         return self
@@ -281,6 +282,7 @@ class PostgresServer:
                     # The usual folder for sockets belongs to the system's own server.
                     *("-c", "unix_socket_directories="),
                     *("-c", "fsync=on"),
+                    *self._options,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -318,6 +320,18 @@ class PostgresServer:
             connection.execute(
                 sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
             )
+
+    def insist_on_tls(self, certificate: Path, key: Path) -> None:
+        """From the next start on, take connections over TLS only."""
+        data = self.directory / "data"
+        for source, name in ((certificate, "server.crt"), (key, "server.key")):
+            target = data / name
+            target.touch(mode=0o600)
+            target.write_bytes(source.read_bytes())
+            if "user" in self._account:
+                os.chown(target, self._account["user"], self._account["group"])
+        (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        self._options += ["-c", "ssl=on"]
 
     def stop(self) -> None:
         """Shut down in order, ending every connection; the data stays for :meth:`start`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.torture import (
+    backups,
     every_call_fails,
     first_start,
     rewrap_master,
@@ -24,4 +25,5 @@ ROWS: dict[str, Row] = {
     "rotation-million-many-users": rotation_million.row_of(rotation_million.USERS),
     "rewrap-master": rewrap_master.row,
     "tampers": tampers.row,
+    "backups": backups.row,
 }

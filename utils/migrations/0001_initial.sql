@@ -134,6 +134,12 @@ CREATE TABLE secret_versions (
 );
 CREATE INDEX secret_versions_by_key ON secret_versions (key_id{then_id});
 
+-- One row for each time that ciphertexts were deleted, until a scrub has overwritten what that left.
+CREATE TABLE remains (
+    id       {identity},
+    left_at  BIGINT NOT NULL
+);
+
 -- What rotate_keys.py did, for --status. 'running' without a running process: it was killed.
 CREATE TABLE rotation_runs (
     id            {identity},

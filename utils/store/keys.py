@@ -7,7 +7,7 @@ from datetime import datetime
 
 from models.errors import FieldProblem, InvalidFields, NotAuthenticated
 from models.requests import CURSOR_RULE
-from models.rows import KeyId, KeyInfo, RetiredKey, UserId, Username, WrappedKey
+from models.rows import KeyId, KeyInfo, KeyState, RetiredKey, UserId, Username, WrappedKey
 from models.times import from_microseconds, maybe_from_microseconds, to_microseconds
 from utils.crypto import MasterKeys, UserKey, generate_user_key
 from utils.db import Row, Tx
@@ -159,6 +159,11 @@ def count_destroyed(tx: Tx, owners: Collection[UserId] | None) -> int:
         "SELECT owner_id, count(*) FROM user_keys WHERE state = 'destroyed' GROUP BY owner_id"
     )
     return sum(row[1] for row in rows if owners is None or row[0] in owners)
+
+
+def count_by_state(tx: Tx) -> dict[KeyState, int]:
+    """How many keys of all accounts are in each state that any is in."""
+    return dict(tx.all("SELECT state, count(*) FROM user_keys GROUP BY state"))
 
 
 def destroyed_since(tx: Tx, moment: datetime) -> bool:

@@ -62,3 +62,9 @@ def last(tx: Tx) -> Run | None:
     if row is None:
         return None
     return Run(from_microseconds(row[0]), maybe_from_microseconds(row[1]), *row[2:])
+
+
+def last_done_at(tx: Tx) -> datetime | None:
+    """When a rotation last ended with nothing left undone."""
+    row = tx.one("SELECT max(finished_at) FROM rotation_runs WHERE outcome = 'done'")
+    return maybe_from_microseconds(row[0]) if row else None

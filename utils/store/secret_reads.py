@@ -18,7 +18,17 @@ from models.rows import (
 from models.times import to_microseconds
 from utils.crypto import MasterKeys, unseal
 from utils.db import Row, Tx
-from utils.store.secret_rows import GONE, INFO, LIVE, absent, info_of, labels_json
+from utils.store.secret_rows import (
+    GONE,
+    INFO,
+    LIVE,
+    absent,
+    absent_version,
+    find,
+    info_of,
+    labels_json,
+    live_one,
+)
 
 _READ = (
     "SELECT " + INFO + ", v.number, v.ciphertext, k.id, k.state, m.sealed, m.master "
@@ -61,7 +71,8 @@ def read(
     """
     row = tx.one(_READ, owner, name, to_microseconds(now), version)
     if row is None:
-        raise absent()
+        known = version is not None and live_one(find(tx, owner, name), now) is not None
+        raise absent_version() if known else absent()
     info = info_of(row)
     number, ciphertext, key_id, state, sealed, wrapping = row[10:]
     try:

@@ -53,6 +53,14 @@ def absent() -> NotFound:
     return NotFound("No secret of yours has this name, or it is deleted or expired.")
 
 
+def absent_version() -> NotFound:
+    """For owners of a live secret only: to others it would tell that there is one."""
+    return NotFound(
+        "The secret is there, but not this version of it: it was never written, or is destroyed or "
+        "purged. GET /secrets/<name>:versions lists those that are there."
+    )
+
+
 def labels_json(labels: dict[str, str]) -> str:
     """Labels as they are stored: compact, keys sorted."""
     return json.dumps(labels, sort_keys=True, separators=(",", ":"))

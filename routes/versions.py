@@ -1,0 +1,84 @@
+"""A secret's versions, and what becomes of it: roll back, undelete, destroy, move."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from flask import Blueprint, Response
+
+from models import requests
+from models.version_requests import Destroy, ListVersions, Move, Rollback
+from models.version_responses import Destroyed, Version, VersionList
+from routes import guard
+from routes.context import current_vault
+from routes.endpoint import Call, answer, endpoint
+from routes.preconditions import conditions
+from routes.representations import described, readable
+from utils.store import versions
+
+bp = Blueprint("versions", __name__)
+
+
+@bp.get("/secrets/<secret_name:name>:versions")
+@endpoint(access=guard.may_read, body=requests.Nothing, query=ListVersions)
+def list_versions(call: Call[requests.Nothing, ListVersions], name: str) -> Response:
+    """List a secret's versions, newest first: when each was written, and by whom."""
+    query, known = call.query, readable(name)
+    with current_vault().db.read() as tx:
+        found = versions.list_page(
+            tx, call.account.id, known, query.before, query.limit + 1, call.now
+        )
+    page = found[: query.limit]
+    return answer(
+        VersionList(
+            versions=[Version.of(one) for one in page],
+            next_cursor=str(page[-1].number) if len(found) > query.limit else None,
+        )
+    )
+
+
+@bp.post("/secrets/<secret_name:name>:rollback")
+@endpoint(access=guard.may_write, body=Rollback, query=requests.NoQuery)
+def roll_back(call: Call[Rollback, requests.NoQuery], name: str) -> Response:
+    """Make an older value a new version."""
+    vault, version = current_vault(), call.body.version
+    known, wanted = readable(name), conditions()
+    with vault.db.write() as tx:
+        info = versions.rollback(tx, vault.master, call.act, known, version, wanted)
+    return described(info, created=False)
+
+
+@bp.post("/secrets/<secret_name:name>:undelete")
+@endpoint(access=guard.may_write, body=requests.Nothing, query=requests.NoQuery)
+def undelete(call: Call[requests.Nothing, requests.NoQuery], name: str) -> Response:
+    """Undo a delete, until ``purge_at``."""
+    known, wanted = readable(name), conditions()
+    with current_vault().db.write() as tx:
+        info = versions.undelete(tx, call.act, known, wanted)
+    return described(info, created=False)
+
+
+@bp.post("/secrets/<secret_name:name>:destroy")
+@endpoint(access=guard.may_write, body=Destroy, query=requests.NoQuery)
+def destroy(call: Call[Destroy, requests.NoQuery], name: str) -> Response:
+    """Remove older versions, or all of the secret, for good."""
+    known, wanted, numbers = readable(name), conditions(), call.body.versions
+    with current_vault().db.write() as tx:
+        if numbers is None:
+            destroyed = versions.destroy_all(tx, call.act, known, wanted)
+        else:
+            destroyed = versions.destroy_versions(tx, call.act, known, numbers, wanted)
+    return answer(Destroyed(name=known, versions_destroyed=destroyed))
+
+
+@bp.post("/secrets/<secret_name:name>:move")
+@endpoint(access=guard.may_write, body=Move, query=requests.NoQuery)
+def move(call: Call[Move, requests.NoQuery], name: str) -> Response:
+    """Give a secret another name, with its history. The caller must reach both names."""
+    known, to, wanted = readable(name), call.body.to, conditions()
+    call.require_name(to)
+    with current_vault().db.write() as tx:
+        info = versions.move(tx, call.act, known, to, wanted)
+    response = described(info, created=False)
+    response.headers["Location"] = "/secrets/" + quote(to, safe="/")
+    return response

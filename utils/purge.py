@@ -1,0 +1,94 @@
+"""Retention: what is kept longer than it is to be kept is deleted, beside live writers.
+
+Like a rotation, it is many small transactions, and what is left to do is found by looking: killed
+anywhere, it leaves nothing half deleted, and the next run goes on. Two at once, or one beside a
+rotation, are safe: whoever comes second finds the row gone, and skips it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from utils.db import Database, Tx
+from utils.rotation import patiently
+from utils.store import remains, retention
+from utils.store.retention import Doomed
+
+# Per transaction. A secret goes with up to VERSIONS_KEPT values; 50 of the largest took 0.1 s under
+# the lock on a busy machine, and small ones hardly any time.
+_SECRETS, _VERSIONS = 5, 50
+_PAUSE_SECONDS = 0.002  # between transactions: writers must not starve
+
+_Find = Callable[[Tx, Doomed], list[Doomed]]
+_Delete = Callable[[Tx, Sequence[Doomed]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How much was deleted for good, or would be."""
+
+    deleted: int  # secrets, whose time to be undeleted is over
+    expired: int  # secrets
+    versions: int  # of secrets that stay, or that have more than are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Purger:
+    """One purge of all accounts."""
+
+    db: Database
+    now: datetime
+    kept: int  # versions of a secret
+    retention: timedelta  # of expired secrets; a deleted one knows its own time
+
+    def count(self) -> Purged:
+        """What a run would delete."""
+        with self.db.read() as tx:
+            return Purged(
+                retention.count_deleted(tx, self.now),
+                retention.count_expired(tx, self._since),
+                retention.count_excess(tx, self.kept),
+            )
+
+    def purge(self) -> Purged:
+        """Delete it. Versions first: then no secret has many left to go in one transaction."""
+        versions = self._delete(
+            lambda tx, after: retention.excess_page(tx, after, self.kept, _VERSIONS),
+            lambda tx, doomed: retention.purge_excess(tx, doomed, self.kept),
+        )
+        deleted = self._delete(
+            lambda tx, after: retention.deleted_page(tx, after, self.now, _SECRETS),
+            lambda tx, doomed: retention.purge_deleted(tx, doomed, self.now),
+        )
+        expired = self._delete(
+            lambda tx, after: retention.expired_page(tx, after, self._since, _SECRETS),
+            lambda tx, doomed: retention.purge_expired(tx, doomed, self._since),
+        )
+        return Purged(deleted, expired, versions)
+
+    @property
+    def _since(self) -> datetime:
+        return self.now - self.retention
+
+    def _delete(self, find: _Find, delete: _Delete) -> int:
+        """Batch after batch, each found outside of the lock; how many went."""
+        total, after = 0, retention.START
+        while True:
+            with self.db.read() as tx:
+                doomed = find(tx, after)
+            if not doomed:
+                return total
+            total += patiently(self.db, lambda: self._delete_batch(doomed, delete))  # noqa: B023
+            after = doomed[-1]
+            time.sleep(_PAUSE_SECONDS)
+
+    def _delete_batch(self, doomed: Sequence[Doomed], delete: _Delete) -> int:
+        with self.db.write() as tx:
+            retention.lock_owners(tx, doomed)
+            gone = delete(tx, doomed)
+            if gone:
+                remains.note(tx, self.now)
+        return gone
