@@ -15,6 +15,8 @@ from models.times import utcnow
 from routes import (
     account,
     api_tokens,
+    audit,
+    audit_commands,
     auth,
     commands,
     context,
@@ -23,8 +25,10 @@ from routes import (
     problems,
     secrets,
     tokens,
+    trail,
     transport,
 )
+from utils.interruption import exit_on_sigterm
 from utils.vault import open_vault
 
 # <name>:verb, of one secret.
@@ -64,11 +68,16 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.url_map.converters["secret_name"] = SecretNameConverter
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+        exit_on_sigterm()
     context.install(app, vault)
     problems.install(app)
     transport.install(app, settings)
     tokens.install(app, vault)
+    trail.install(app)
     for blueprint in (auth.bp, account.bp, api_tokens.bp, secrets.bp, keys.bp, health.bp):
         app.register_blueprint(blueprint)
+    app.register_blueprint(audit.bp)
     app.cli.add_command(commands.users)
+    app.cli.add_command(audit_commands.audit)
     return app

@@ -186,6 +186,18 @@ class Settings(BaseModel):
         description="rotate_keys.py, run without arguments, replaces keys older than this.",
     )
 
+    # --- audit trail -----------------------------------------------------------------------
+
+    AUDIT_RETENTION: Duration = Field(
+        default=timedelta(days=365),
+        description="`flask audit purge` deletes events older than this.",
+    )
+    AUDIT_SYNC_READS: bool = Field(
+        default=False,
+        description="Answer a read only when its event is durable. Otherwise a crash can lose the "
+        "events of reads of the last second.",
+    )
+
     # --- transport -------------------------------------------------------------------------
 
     ALLOW_PLAIN_HTTP: bool = Field(

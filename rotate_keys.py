@@ -104,7 +104,7 @@ class Command:
         report = rotator.report
         with self.db.rotation_lock():
             remains = leaves_remains(self.db)
-            with recorded(self.db, report, now):
+            with recorded(self.db, self.master, report, now):
                 if cutoff is not None:
                     rotator.switch(cutoff)
                     if owners is None:

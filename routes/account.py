@@ -7,8 +7,9 @@ from flask import Blueprint, Response
 from models import requests, responses
 from models.account_requests import ChangePassword, DeleteAccount, ListSessions, cursor_at
 from models.errors import FieldProblem, InvalidFields, NotFound, WrongPassword
+from models.events import SYSTEM
 from models.names import is_id
-from models.rows import Account, Credentials
+from models.rows import Account, Credentials, UserId
 from routes import guard, tokens
 from routes.attempts import one_attempt
 from routes.context import current_vault
@@ -22,6 +23,7 @@ bp = Blueprint("account", __name__)
 @bp.get("/account")
 @endpoint(
     access=guard.session_even_with_one_time_password,
+    audit="account.read",
     body=requests.Nothing,
     query=requests.NoQuery,
 )
@@ -31,7 +33,7 @@ def account(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 
 
 @bp.delete("/account")
-@endpoint(access=guard.session, body=DeleteAccount, query=requests.NoQuery)
+@endpoint(access=guard.session, audit="account.delete", body=DeleteAccount, query=requests.NoQuery)
 def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
     """Delete everything of mine but the name, which nobody gets again."""
     account = call.session.account
@@ -41,6 +43,7 @@ def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
             if not accounts.delete(tx, credentials, call.now):
                 raise _wrong()
             attempt.give_back_in(tx)
+            call.record(tx, "", owner=UserId(SYSTEM))
     gone = responses.AccountDeleted(username=credentials.account.username, deleted_at=call.now)
     response = answer(gone)
     tokens.clear_cookies(response)
@@ -50,6 +53,7 @@ def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
 @bp.put("/account/password")
 @endpoint(
     access=guard.session_even_with_one_time_password,
+    audit="password.change",
     body=ChangePassword,
     query=requests.NoQuery,
 )
@@ -68,11 +72,12 @@ def change_password(call: Call[ChangePassword, requests.NoQuery]) -> Response:
             if ended is None:
                 raise _wrong()
             attempt.succeeded(tx, session.account)
+            call.record(tx, "")
     return answer(responses.SessionsEnded(sessions_ended=ended))
 
 
 @bp.get("/sessions")
-@endpoint(access=guard.session, body=requests.Nothing, query=ListSessions)
+@endpoint(access=guard.session, audit="session.list", body=requests.Nothing, query=ListSessions)
 def list_sessions(call: Call[requests.Nothing, ListSessions]) -> Response:
     """List my live sessions, newest first: since when, from where, with which program."""
     session, limit = call.session, call.query.limit
@@ -89,23 +94,31 @@ def list_sessions(call: Call[requests.Nothing, ListSessions]) -> Response:
 
 
 @bp.delete("/sessions")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(
+    access=guard.session,
+    audit="session.end-others",
+    body=requests.Nothing,
+    query=requests.NoQuery,
+)
 def end_other_sessions(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """End all of my sessions but this one."""
     session = call.session
     with current_vault().db.write() as tx:
         ended = sessions.end_others(tx, session.account.id, session.id, call.now)
+        call.record(tx, "")
     return answer(responses.SessionsEnded(sessions_ended=ended))
 
 
 @bp.delete("/sessions/<session_id>")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(access=guard.session, audit="session.end", body=requests.Nothing, query=requests.NoQuery)
 def end_session(call: Call[requests.Nothing, requests.NoQuery], session_id: str) -> Response:
     """End one of my sessions; this one too, which is a logout."""
     session, ended = call.session, False
     if is_id(session_id):
         with current_vault().db.write() as tx:
             ended = sessions.end_own(tx, session.account.id, session_id, call.now)
+            if ended:
+                call.record(tx, session_id)
     if not ended:
         raise NotFound("No session of yours has this id, or it has ended.")
     response = answer(responses.SessionsEnded(sessions_ended=1))

@@ -10,7 +10,7 @@ from models.account_requests import cursor_at
 from models.errors import NotFound
 from models.names import is_id
 from models.token_requests import ListTokens, NewToken
-from routes import guard
+from routes import guard, trail
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
 from utils.store import api_tokens, sessions
@@ -20,11 +20,12 @@ bp = Blueprint("api_tokens", __name__)
 
 
 @bp.post("/tokens")
-@endpoint(access=guard.session, body=NewToken, query=requests.NoQuery)
+@endpoint(access=guard.session, audit="token.create", body=NewToken, query=requests.NoQuery)
 def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
     """Make a token. This answer is the only one that ever shows it."""
     vault, wanted, token = current_vault(), call.body, new_token()
     powers = wanted.powers(call.now)
+    trail.about(wanted.name)
     with vault.db.write() as tx:
         made = api_tokens.create(
             tx, vault.token_key, token, call.session.account, wanted.name, powers, call.now
@@ -32,12 +33,13 @@ def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
         # Under the lock of the account's row, which whatever ends sessions takes too: a session
         # that has ended must not leave something behind that lasts.
         sessions.require_live(tx, call.session, call.now)
+        call.record(tx, made.name)
     shown = responses.NewToken.showing(made, token.written())
     return answer(shown, 201, {"Location": f"/tokens/{made.id}"})
 
 
 @bp.get("/tokens")
-@endpoint(access=guard.session, body=requests.Nothing, query=ListTokens)
+@endpoint(access=guard.session, audit="token.list", body=requests.Nothing, query=ListTokens)
 def list_tokens(call: Call[requests.Nothing, ListTokens]) -> Response:
     """List my tokens, newest first: what each may do, and when it was used last."""
     owner, limit = call.session.account.id, call.query.limit
@@ -53,13 +55,15 @@ def list_tokens(call: Call[requests.Nothing, ListTokens]) -> Response:
 
 
 @bp.delete("/tokens/<token_id>")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(access=guard.session, audit="token.delete", body=requests.Nothing, query=requests.NoQuery)
 def delete_token(call: Call[requests.Nothing, requests.NoQuery], token_id: str) -> Response:
     """Revoke one of my tokens: it is refused from the next request on, on every node."""
     deleted = False
     if is_id(token_id):
         with current_vault().db.write() as tx:
             deleted = api_tokens.delete(tx, call.session.account.id, token_id)
+            if deleted:
+                call.record(tx, token_id)
     if not deleted:
         raise NotFound("No token of yours has this id.")
     return answer(responses.TokenDeleted(id=token_id))

@@ -14,6 +14,7 @@ from flask import Response, after_this_request, request
 
 from models.errors import IntegrityViolation, InvalidToken, TryLater
 from models.rows import ApiToken, TokenId
+from routes import trail
 from routes.context import current_vault
 from utils.db import Database
 from utils.store import api_tokens
@@ -48,6 +49,7 @@ def token(now: datetime) -> ApiToken:
         found = api_tokens.find(tx, vault.token_key, parsed, now)
     if found is None:
         raise _refused()
+    trail.caller(found)
     found.powers.require_address(request.remote_addr)
     return found
 

@@ -20,10 +20,12 @@ from werkzeug.http import parse_accept_header
 
 from models import requests
 from models.errors import NotAcceptable, NotAuthenticated
-from models.rows import Account, Act, ApiToken, Author, Principal, Session
+from models.events import chain_of
+from models.rows import Account, Act, ApiToken, Author, Principal, Session, UserId
 from models.times import utcnow
-from routes import guard
+from routes import guard, trail
 from routes.parsing import parse_body, parse_query
+from utils.db import Tx
 
 Body = TypeVar("Body", bound=requests.Request)
 Query = TypeVar("Query", bound=requests.Query)
@@ -71,21 +73,34 @@ class Call(Generic[Body, Query]):
     def require_name(self, name: str) -> None:
         """Raises MissingPower if the caller does not reach this name, whether it is there or not.
 
-        For names in bodies, before anything is looked up: those in URLs are checked already.
+        For names in bodies, before anything is looked up: those in URLs are checked already. It is
+        what the request's event is about, until a view says otherwise.
         """
+        trail.about(name)
         if isinstance(self.caller, ApiToken):
             self.caller.powers.require_name(name)
+
+    def record(self, tx: Tx, *names: str, owner: UserId | None = None) -> None:
+        """The event of what was done, one for each of *names*, in the transaction that does it, as
+        the last thing in it: it locks the end of the owner's chain.
+
+        *owner*: whose secrets they are, if not the caller's.
+        """
+        chain = None if owner is None else chain_of(owner)
+        trail.record(tx, self.now, *names, caller=self.caller, chain=chain)
 
 
 def endpoint(
     *,
     access: guard.Access,
+    audit: str | trail.Unrecorded,
     body: type[Body],
     query: type[Query],
     produces: tuple[str, ...] = (JSON,),
     plain_http: bool = False,
 ) -> Callable[[Callable[Concatenate[Call[Body, Query], Path], Response]], Callable[Path, Response]]:
-    """Declare who may call, what the body and the query hold, and what comes back.
+    """Declare who may call, what the body and the query hold, what comes back, and what the audit
+    trail calls it.
 
     *plain_http* marks the routes that carry no credentials and so need no TLS.
     """
@@ -96,6 +111,7 @@ def endpoint(
         @functools.wraps(view)
         def handle(*args: Path.args, **kwargs: Path.kwargs) -> Response:
             began = utcnow()
+            trail.begin(audit, kwargs)
             caller = access(began)
             if isinstance(caller, ApiToken) and "name" in kwargs:
                 caller.powers.require_name(str(kwargs["name"]))
@@ -105,10 +121,13 @@ def endpoint(
             now = utcnow()
             if now - began > _SOON:
                 caller = access(now)
-            return view(Call(sent, asked, now, accepts, caller), *args, **kwargs)
+            response = view(Call(sent, asked, now, accepts, caller), *args, **kwargs)
+            trail.answered(now)
+            return response
 
         handle.access = access  # type: ignore[attr-defined]
         handle.plain_http = plain_http  # type: ignore[attr-defined]
+        handle.audit = audit  # type: ignore[attr-defined]
         return handle
 
     return decorate

@@ -15,7 +15,7 @@ from datetime import datetime
 from models.errors import CsrfFailed, MissingPower, NotAuthenticated, PasswordChangeRequired
 from models.powers import Scope
 from models.rows import Principal, Session
-from routes import bearer, tokens
+from routes import bearer, tokens, trail
 from routes.context import current_vault
 from utils.store import sessions
 
@@ -52,7 +52,7 @@ def session_even_with_one_time_password(now: datetime) -> Session:
     """A live session, by its access cookie. Raises NotAuthenticated or CsrfFailed; InvalidToken or
     MissingPower for an API token."""
     if bearer.is_sent():
-        bearer.token(now)
+        bearer.token(now)  # which notes whose it is
         raise MissingPower("API tokens cannot do this. Log in with POST /login instead.")
     return _find(tokens.access_claims(), now)
 
@@ -90,4 +90,6 @@ def _find(claims: tokens.Claims, now: datetime) -> Session:
         found = sessions.find_session(tx, claims.session_id, claims.account_id, now)
     if found is None:
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
+    trail.caller(found)
+    tokens.check_csrf(claims)  # only now: who is refused for it leaves an event
     return found

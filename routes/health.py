@@ -9,21 +9,35 @@ from models.errors import DatabaseUnavailable
 from routes import guard
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
+from routes.trail import Unrecorded
 from utils.migrate import schema_is_current
 from utils.store import system
 
 bp = Blueprint("health", __name__)
+_NOBODYS = Unrecorded("it is about no account and no secret")
 
 
 @bp.get("/healthz")
-@endpoint(access=guard.anybody, body=requests.Nothing, query=requests.NoQuery, plain_http=True)
+@endpoint(
+    access=guard.anybody,
+    audit=_NOBODYS,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    plain_http=True,
+)
 def alive(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """The process answers."""
     return answer(responses.Health())
 
 
 @bp.get("/readyz")
-@endpoint(access=guard.anybody, body=requests.Nothing, query=requests.NoQuery, plain_http=True)
+@endpoint(
+    access=guard.anybody,
+    audit=_NOBODYS,
+    body=requests.Nothing,
+    query=requests.NoQuery,
+    plain_http=True,
+)
 def ready(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """The database answers, has our schema, and the master keys open what is in it."""
     vault = current_vault()

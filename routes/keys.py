@@ -14,7 +14,7 @@ bp = Blueprint("keys", __name__)
 
 
 @bp.get("/keys")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.ListKeys)
+@endpoint(access=guard.session, audit="key.list", body=requests.Nothing, query=requests.ListKeys)
 def list_keys(call: Call[requests.Nothing, requests.ListKeys]) -> Response:
     """List keys, newest first, each with the number of ciphertexts that still need it."""
     owner, limit = call.session.account.id, call.query.limit
@@ -29,7 +29,7 @@ def list_keys(call: Call[requests.Nothing, requests.ListKeys]) -> Response:
 
 
 @bp.post("/keys:rotate")
-@endpoint(access=guard.session, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(access=guard.session, audit="key.rotate", body=requests.Nothing, query=requests.NoQuery)
 def rotate(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """Make a new key current, at once. Old ciphertexts move later: at their next read, or
     with the next run of rotate_keys.py; hence 202."""
@@ -38,4 +38,5 @@ def rotate(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
         keys.lock_owner(tx, owner)
         keys.switch(tx, vault.master, owner, call.now)
         newest = keys.list_page(tx, owner, "", 1)[0]
+        call.record(tx, "")
     return answer(responses.Key.of(newest), 202)

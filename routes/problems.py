@@ -135,6 +135,7 @@ def _crash(error: Exception) -> Response:
 
 
 def _problem(kind: Kind, detail: str, extra: dict[str, Any], headers: dict[str, str]) -> Response:
+    g.problem = kind.name  # for the audit trail
     body = {
         "type": TYPE_PREFIX + kind.name,
         "title": kind.title,

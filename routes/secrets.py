@@ -17,18 +17,29 @@ bp = Blueprint("secrets", __name__)
 
 
 @bp.post("/secrets")
-@endpoint(access=guard.may_write, body=requests.NewSecret, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    audit="secret.create",
+    body=requests.NewSecret,
+    query=requests.NoQuery,
+)
 def create_secret(call: Call[requests.NewSecret, requests.NoQuery]) -> Response:
     """Store a new secret."""
     vault, change = current_vault(), call.body.change()
     call.require_name(call.body.name)
     with vault.db.write() as tx:
         info = secrets.create(tx, vault.master, call.act, call.body.name, change)
+        call.record(tx, info.name)
     return described(info, created=True)
 
 
 @bp.get("/secrets")
-@endpoint(access=guard.may_read, body=requests.Nothing, query=requests.ListSecrets)
+@endpoint(
+    access=guard.may_read,
+    audit="secret.list",
+    body=requests.Nothing,
+    query=requests.ListSecrets,
+)
 def list_secrets(call: Call[requests.Nothing, requests.ListSecrets]) -> Response:
     """List metadata, page by page. Values are never in a list, and nothing is decrypted."""
     query = call.query.query(within=call.prefixes)
@@ -45,6 +56,7 @@ def list_secrets(call: Call[requests.Nothing, requests.ListSecrets]) -> Response
 @bp.get("/secrets/<secret_name:name>")
 @endpoint(
     access=guard.may_read,
+    audit="secret.read",
     body=requests.Nothing,
     query=requests.ReadSecret,
     produces=(JSON, TEXT, BYTES),
@@ -71,35 +83,53 @@ def read_secret(call: Call[requests.Nothing, requests.ReadSecret], name: str) ->
 
 
 @bp.put("/secrets/<secret_name:name>")
-@endpoint(access=guard.may_write, body=requests.PutSecret, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    audit="secret.write",
+    body=requests.PutSecret,
+    query=requests.NoQuery,
+)
 def put_secret(call: Call[requests.PutSecret, requests.NoQuery], name: str) -> Response:
     """Set a value, creating the secret if need be."""
     vault, change = current_vault(), call.body.change()
     known, wanted = creatable(name), conditions()
     with vault.db.write() as tx:
         info, created = secrets.put(tx, vault.master, call.act, known, change, wanted)
+        call.record(tx, info.name)
     return described(info, created=created)
 
 
 @bp.patch("/secrets/<secret_name:name>")
-@endpoint(access=guard.may_write, body=requests.PatchSecret, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    audit="secret.change",
+    body=requests.PatchSecret,
+    query=requests.NoQuery,
+)
 def patch_secret(call: Call[requests.PatchSecret, requests.NoQuery], name: str) -> Response:
     """Change what the body mentions."""
     vault, change = current_vault(), call.body.change()
     known, wanted = readable(name), conditions()
     with vault.db.write() as tx:
         info = secrets.patch(tx, vault.master, call.act, known, change, wanted)
+        call.record(tx, info.name)
     return described(info, created=False)
 
 
 @bp.delete("/secrets/<secret_name:name>")
-@endpoint(access=guard.may_write, body=requests.Nothing, query=requests.NoQuery)
+@endpoint(
+    access=guard.may_write,
+    audit="secret.delete",
+    body=requests.Nothing,
+    query=requests.NoQuery,
+)
 def delete_secret(call: Call[requests.Nothing, requests.NoQuery], name: str) -> Response:
     """Hide a secret; it can be restored until ``purge_at``."""
     vault = current_vault()
     known, wanted = readable(name), conditions()
     with vault.db.write() as tx:
         gone = secrets.delete(tx, call.act, known, wanted, vault.settings.DELETED_RETENTION)
+        call.record(tx, gone.name)
     return answer(
         responses.Deleted(name=gone.name, deleted_at=gone.deleted_at, purge_at=gone.purge_at)
     )

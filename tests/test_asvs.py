@@ -21,11 +21,11 @@ COLUMNS = ["id", "level", "requirement", "status", "evidence"]
 REQUIREMENTS = {"L1": 57, "L2": 98, "L3": 38}  # those of ASVS 5.0 that apply to such a service
 MET_OF_LEVEL_2 = 0.9  # the rest is decided
 # The goal is 0 everywhere. Missing, as the rows say:
-# L2: limits per account; the PostgreSQL guide; replacing the master key; the audit trail;
-#     structured logs and where they go.
-# L3: events of the audit trail; limits per account; the export; the purge; the master key.
-OPEN = {"L1": 0, "L2": 19, "L3": 6}
-MET = {"L1": 57, "L2": 78, "L3": 30}  # so that none becomes "decided" unnoticed
+# L2: limits per account; the PostgreSQL guide; replacing the master key; structured logs and where
+#     they go.
+# L3: limits per account; the export; the purge; the master key.
+OPEN = {"L1": 0, "L2": 15, "L3": 4}
+MET = {"L1": 57, "L2": 82, "L3": 32}  # so that none becomes "decided" unnoticed
 REFERENCE = re.compile(
     r"(?P<path>[\w./-]+\.py)(?P<mark>::?)(?P<name>[A-Za-z_][\w.]*)"
     r"|(?P<document>[\w./-]+\.md)#(?P<anchor>[\w-]+)"

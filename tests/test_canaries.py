@@ -107,6 +107,7 @@ def test_nothing_secret_is_written_anywhere(place: Place) -> None:
 
     place.server.stop()
     assert canaries.find_in_files(place.places(), wanted) == []
+    assert canaries.find_in(_audit_trail(place), wanted) == []
 
 
 def _use_the_service(place: Place) -> dict[str, bytes]:
@@ -218,6 +219,18 @@ def _break_the_server(place: Place) -> list[tuple[str, requests.Response]]:
     return [("unreadable", unreadable), ("crashed", crashed)]
 
 
+def _audit_trail(place: Place) -> bytes:
+    """All that it says, now that the server has stopped: of what was read and refused, too."""
+    db = place.store()
+    with db.read() as tx:
+        rows = tx.all("SELECT * FROM audit_events")
+    db.close()
+    said = repr(rows)
+    for what in (CONTROL, "secret.read", "wrong-credentials", "invalid-fields"):
+        assert what in said
+    return said.encode()
+
+
 def _keys(place: Place) -> dict[str, bytes]:
     """The keys of all three levels, opened: as text, and both halves of what it stands for."""
     master = (place.server.instance / "master.key").read_bytes().strip()
@@ -231,7 +244,7 @@ def _keys(place: Place) -> dict[str, bytes]:
             # What was sealed is the key's place, and then the key: 44 characters.
             keys[f"{kind} {number}"] = Fernet(master).decrypt(sealed)[-44:]
     db.close()
-    assert len(keys) == 6  # two of them the user's: she rotated once
+    assert len(keys) == 7  # two of them the user's: she rotated once
     halves: dict[str, bytes] = {}
     for name, key in keys.items():
         binary = base64.urlsafe_b64decode(key)

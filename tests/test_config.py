@@ -235,4 +235,4 @@ def test_a_signing_key_of_the_operators_is_used(keyed_app: Flask, now: datetime)
         forged = sign(header_of(token), claims, key)
         answer = present(keyed_app, "GET", "/account", f"{ACCESS}={forged}")
         assert answer.status_code == status
-    vault_of(keyed_app).db.close()
+    vault_of(keyed_app).close()

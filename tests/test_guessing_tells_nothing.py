@@ -185,7 +185,7 @@ def test_a_limit_of_zero_is_none(settings: Settings, ada: Person) -> None:
     app = create_app(settings.model_copy(update=dict.fromkeys(names, 0)))
     assert verdicts(app, SOURCE + 5, "ada") == {"wrong-credentials": SOURCE + 5}
     assert unopened(vault_of(app).db)["login_attempts"] == []
-    vault_of(app).db.close()
+    vault_of(app).close()
 
 
 def test_a_password_that_confirms_something_is_a_guess_too(app: Flask, now: datetime) -> None:

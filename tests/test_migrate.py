@@ -157,7 +157,7 @@ settings = Settings(INSTANCE_DIR=sys.argv[1], DATABASE_URL=sys.argv[2], DATABASE
 print("ready", flush=True)
 sys.stdin.readline()
 vault = open_vault(settings, utcnow())
-vault.db.close()
+vault.close()
 print(vault.master.current)
 """
 

@@ -14,13 +14,15 @@ from datetime import datetime
 
 from config import Settings
 from models.errors import ConfigurationError, DatabaseUnavailable
+from models.events import SYSTEM, Event
 from models.rows import SystemKey
+from utils.audit_log import AuditLog
 from utils.crypto import MasterKeys
 from utils.db import Database, open_database, sqlite_path
 from utils.keyfile import create_master_key, make_private_folder, read_master_key
 from utils.migrate import applied_schema, migrate, schema_is_current
 from utils.passwords import PasswordHasher
-from utils.store import system
+from utils.store import audit, system
 from utils.throttle import Throttle
 
 logger = logging.getLogger("secrets_manager")
@@ -38,6 +40,12 @@ class Vault:
     hasher: PasswordHasher = field(repr=False)
     throttle: Throttle = field(repr=False)
     token_key: SystemKey = field(repr=False)  # API tokens are bound to their rows with it
+    audit: AuditLog = field(repr=False)
+
+    def close(self) -> None:
+        """Write what waits for the audit trail, and close the database."""
+        self.audit.close()
+        self.db.close()
 
 
 def open_vault(settings: Settings, now: datetime) -> Vault:
@@ -66,7 +74,8 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
         settings.LOGIN_ATTEMPTS_ACCOUNT,
         settings.LOGIN_ATTEMPTS_SOURCE,
     )
-    return Vault(settings, db, master, hasher, throttle, keys[system.TOKEN])
+    log = AuditLog(db, keys[system.AUDIT], settings.DATABASE_TIMEOUT)
+    return Vault(settings, db, master, hasher, throttle, keys[system.TOKEN], log)
 
 
 def open_existing_store(settings: Settings) -> tuple[Database, MasterKeys]:
@@ -183,7 +192,9 @@ def _system_keys(db: Database, master: MasterKeys, now: datetime) -> dict[str, S
     if keys is not None:
         return keys
     with db.write() as tx:
-        system.ensure_system_keys(tx, master, now)
+        made = system.ensure_system_keys(tx, master, now)
         keys = system.load_keys(tx, master)
+        if keys is not None and system.AUDIT in made:
+            audit.append(tx, keys[system.AUDIT], [(SYSTEM, Event(now, "audit.begin"))])
     assert keys is not None  # noqa: S101 - just made, in this transaction
     return keys

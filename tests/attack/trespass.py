@@ -50,6 +50,7 @@ QUERIES: dict[str, list[dict[str, str]]] = {
     "GET /keys": [{"cursor": "{key_id}"}],
     "GET /sessions": [{"cursor": "1.{session_id}"}],
     "GET /tokens": [{"cursor": "1.{token_id}"}],
+    "GET /audit": [{"name": "{name}"}, {"prefix": "{name}"}, {"name": "{session_id}"}],
 }
 # Registration tells that a name is taken: decided, and written in SECURITY.md.
 TELLS = {"POST /register"}
@@ -72,7 +73,7 @@ def row(attempt: Attempt) -> Sequence[Figure]:
             matrix.run()
             tries, rules = tries + matrix.tries, len(matrix.routes)
             faults += [f"{engine}: {fault}" for fault in matrix.faults]
-            vault_of(app).db.close()
+            vault_of(app).close()
     attempt.blame(faults)
     return [
         Figure(_OWNERS, "users, each with a session and a token"),

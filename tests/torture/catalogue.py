@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.torture import (
+    audit_tampers,
     every_call_fails,
     first_start,
     rotation_kill9,
@@ -22,4 +23,5 @@ ROWS: dict[str, Row] = {
     "rotation-million-one-user": rotation_million.row_of(1),
     "rotation-million-many-users": rotation_million.row_of(rotation_million.USERS),
     "tampers": tampers.row,
+    "audit-tampers": audit_tampers.row,
 }

@@ -151,7 +151,7 @@ class Laboratory:
 
     def close(self) -> None:
         """Close the database."""
-        self.vault.db.close()
+        self.vault.close()
 
     def try_all(self, operation: Operation) -> Trial:
         """Fail each call of *operation*, first instead of and then after carrying it out."""
