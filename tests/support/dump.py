@@ -24,11 +24,12 @@ _LATER = {"audit_events", "audit_heads"}
 
 
 def dump(db: Database, master: MasterKeys) -> Dump:
-    """All rows of all tables, and of each secret's version also what it opens to.
+    """All rows of all tables but the audit trail's, and of each secret's version also what it opens
+    to.
 
     Raises Undecryptable if one does not open.
     """
-    content = unopened(db)
+    content = {table: rows for table, rows in unopened(db).items() if table not in _LATER}
     _open_versions(content, master)
     return content
 
@@ -42,14 +43,14 @@ def unopened(db: Database) -> Dump:
 
 
 def delta(before: Dump, after: Dump) -> list[str]:
-    """The rows that went (-) and came (+), without what is new each time, nor the audit trail.
+    """The rows that went (-) and came (+), without what is new each time.
 
     A row that changed is one of each, even if all that changed is volatile.
     """
     return [
         f"{sign} {table} {row}"
         for sign, here, there in (("-", before, after), ("+", after, before))
-        for table in sorted(here.keys() - _LATER)
+        for table in sorted(here)
         for row in sorted(_masked(row) for row in here[table] if row not in there[table])
     ]
 
