@@ -193,7 +193,7 @@ def test_processes_that_start_together_share_one_installation(
     assert applied(db) == list(range(1, NEWEST + 1))
     with db.read() as tx:
         rows = tx.all("SELECT purpose FROM system_keys ORDER BY purpose")
-    assert rows == [("pepper",), ("signing",), ("token",)]
+    assert rows == [("audit",), ("pepper",), ("signing",), ("token",)]
     db.close()
 
 
