@@ -14,6 +14,8 @@ from models.errors import ConfigurationError
 from routes import (
     account,
     api_tokens,
+    audit,
+    audit_commands,
     auth,
     backup_commands,
     batch,
@@ -31,15 +33,18 @@ from routes import (
     shares,
     tokens,
     trace,
+    trail,
     transfer,
     transport,
     versions,
 )
 from utils import logs
+from utils.interruption import exit_on_sigterm
 
 BLUEPRINTS = (
     account.bp,
     api_tokens.bp,
+    audit.bp,
     auth.bp,
     batch.bp,
     health.bp,
@@ -52,6 +57,7 @@ BLUEPRINTS = (
     versions.bp,
 )
 COMMANDS = (
+    audit_commands.audit,
     backup_commands.backup,
     backup_commands.restore,
     commands.users,
@@ -93,10 +99,13 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.converters["secret_name"] = SecretNameConverter
     context.open_for(app, settings)
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+        exit_on_sigterm()
     problems.install(app)
     transport.install(app, settings)
     pace.install(app)
     tokens.install(app, settings)
+    trail.install(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     for command in COMMANDS:

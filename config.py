@@ -194,6 +194,16 @@ class Settings(BaseModel):
         "Requests from one source, before 429; not health checks.",
     )
 
+    AUDIT_RETENTION: Duration = Field(
+        default=timedelta(days=365),
+        description="`flask audit purge` deletes events older than this.",
+    )
+    AUDIT_SYNC_READS: bool = Field(
+        default=False,
+        description="Answer a read only when its event in the audit trail is durable. Otherwise a "
+        "crash can lose the events of reads of the last second.",
+    )
+
     # --- transport -------------------------------------------------------------------------
 
     ALLOW_PLAIN_HTTP: bool = Field(
@@ -307,18 +317,14 @@ def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
 def _refuse_weak(settings: Settings) -> None:
     """PyJWT only warns about a short key (RFC 7518 section 3.2 asks for 256 bits). The token of
     the metrics must be sendable in a header too."""
-    if (
-        settings.JWT_SECRET_KEY
-        and len(settings.JWT_SECRET_KEY.encode()) < _MINIMUM_SIGNING_KEY_BYTES
-    ):
-        raise ConfigurationError(
-            f"{PREFIX}JWT_SECRET_KEY: must have at least {_MINIMUM_SIGNING_KEY_BYTES} bytes."
-        )
+    signing = settings.JWT_SECRET_KEY
+    if signing and len(signing.encode()) < _MINIMUM_SIGNING_KEY_BYTES:
+        least = f"must have at least {_MINIMUM_SIGNING_KEY_BYTES} bytes"
+        raise ConfigurationError(f"{PREFIX}JWT_SECRET_KEY: {least}.")
     if settings.METRICS_TOKEN and not re.fullmatch(r"[!-~]{32,}", settings.METRICS_TOKEN):
         raise ConfigurationError(
             f"{PREFIX}METRICS_TOKEN: must have at least 32 characters, ASCII without blanks."
         )
     if settings.SESSION_IDLE_LIFETIME > settings.SESSION_LIFETIME:
-        raise ConfigurationError(
-            f"{PREFIX}SESSION_IDLE_LIFETIME: must not be longer than SESSION_LIFETIME."
-        )
+        too_long = "must not be longer than SESSION_LIFETIME"
+        raise ConfigurationError(f"{PREFIX}SESSION_IDLE_LIFETIME: {too_long}.")

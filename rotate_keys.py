@@ -110,7 +110,7 @@ class Command:
         report = rotator.report
         with self.db.rotation_lock():
             remains = leaves_remains(self.db)
-            with recorded(self.db, report, now):
+            with recorded(self.db, self.master, report, now):
                 if cutoff is not None:
                     rotator.switch(cutoff)
                     if owners is None:
@@ -144,7 +144,7 @@ class Command:
         report = rewrapper.report
         with self.db.rotation_lock():
             remains = leaves_remains(self.db)
-            with recorded(self.db, report, now):
+            with recorded(self.db, self.master, report, now):
                 with self.out.progress("rewrapping", count) as step:
                     rewrapper.rewrap_all(step)
                 if (remains or report.rewrapped) and not scrubbed(self.db):

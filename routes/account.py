@@ -7,8 +7,9 @@ from flask import Blueprint, Response
 from models import requests, responses
 from models.account_requests import ChangePassword, DeleteAccount, ListSessions, cursor_at
 from models.errors import FieldProblem, InvalidFields, NotFound, WrongPassword
+from models.events import SYSTEM
 from models.names import is_id
-from models.rows import Account, Credentials
+from models.rows import Account, Credentials, UserId
 from routes import guard, tokens
 from routes.attempts import ATTEMPTS, one_attempt
 from routes.context import current_vault
@@ -24,6 +25,7 @@ PASSWORD_CHECK = (*ATTEMPTS, WrongPassword)
 @bp.get("/account")
 @endpoint(
     access=guard.session_even_with_one_time_password,
+    audit="account.read",
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: responses.Account},
@@ -36,6 +38,7 @@ def account(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @bp.delete("/account")
 @endpoint(
     access=guard.session,
+    audit="account.delete",
     body=DeleteAccount,
     query=requests.NoQuery,
     answers={200: Answer(responses.AccountDeleted, ("Set-Cookie",))},
@@ -50,6 +53,7 @@ def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
             if not accounts.delete(tx, credentials, call.now):
                 raise _wrong()
             attempt.give_back_in(tx)
+            call.record(tx, "", owner=UserId(SYSTEM))
     gone = responses.AccountDeleted(username=credentials.account.username, deleted_at=call.now)
     response = answer(gone)
     tokens.clear_cookies(response)
@@ -59,6 +63,7 @@ def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
 @bp.put("/account/password")
 @endpoint(
     access=guard.session_even_with_one_time_password,
+    audit="password.change",
     body=ChangePassword,
     query=requests.NoQuery,
     answers={200: responses.SessionsEnded},
@@ -79,12 +84,14 @@ def change_password(call: Call[ChangePassword, requests.NoQuery]) -> Response:
             if ended is None:
                 raise _wrong()
             attempt.succeeded(tx, session.account)
+            call.record(tx, "")
     return answer(responses.SessionsEnded(sessions_ended=ended))
 
 
 @bp.get("/sessions")
 @endpoint(
     access=guard.session,
+    audit="session.list",
     body=requests.Nothing,
     query=ListSessions,
     answers={200: responses.SessionList},
@@ -107,6 +114,7 @@ def list_sessions(call: Call[requests.Nothing, ListSessions]) -> Response:
 @bp.delete("/sessions")
 @endpoint(
     access=guard.session,
+    audit="session.end-others",
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: responses.SessionsEnded},
@@ -116,12 +124,14 @@ def end_other_sessions(call: Call[requests.Nothing, requests.NoQuery]) -> Respon
     session = call.session
     with current_vault().db.write() as tx:
         ended = sessions.end_others(tx, session.account.id, session.id, call.now)
+        call.record(tx, "")
     return answer(responses.SessionsEnded(sessions_ended=ended))
 
 
 @bp.delete("/sessions/<session_id>")
 @endpoint(
     access=guard.session,
+    audit="session.end",
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: responses.SessionsEnded},
@@ -132,6 +142,8 @@ def end_session(call: Call[requests.Nothing, requests.NoQuery], session_id: str)
     if is_id(session_id):
         with current_vault().db.write() as tx:
             ended = sessions.end_own(tx, session.account.id, session_id, call.now)
+            if ended:
+                call.record(tx, session_id)
     if not ended:
         raise NotFound("No session of yours has this id, or it has ended.")
     response = answer(responses.SessionsEnded(sessions_ended=1))

@@ -10,7 +10,7 @@ from models.account_requests import cursor_at
 from models.errors import AlreadyExists, LimitReached, NotFound
 from models.names import is_id
 from models.token_requests import ListTokens, NewToken
-from routes import guard
+from routes import guard, trail
 from routes.context import current_vault
 from routes.declared import Answer
 from routes.endpoint import Call, answer, endpoint
@@ -23,6 +23,7 @@ bp = Blueprint("api_tokens", __name__)
 @bp.post("/tokens")
 @endpoint(
     access=guard.session,
+    audit="token.create",
     body=NewToken,
     query=requests.NoQuery,
     answers={201: Answer(responses.NewToken, ("Location",))},
@@ -32,6 +33,7 @@ def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
     """Make a token. This answer is the only one that ever shows it."""
     vault, wanted, token = current_vault(), call.body, new_token()
     powers, most = wanted.powers(call.now), vault.settings.MAX_TOKENS
+    trail.about(wanted.name)
     with vault.db.write() as tx:
         made = api_tokens.create(
             tx, vault.token_key, token, call.session.account, wanted.name, powers, call.now, most
@@ -39,6 +41,7 @@ def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
         # Under the lock of the account's row, which whatever ends sessions takes too: a session
         # that has ended must not leave something behind that lasts.
         sessions.require_live(tx, call.session, call.now)
+        call.record(tx, made.name)
     shown = responses.NewToken.showing(made, token.written())
     return answer(shown, 201, {"Location": f"/tokens/{made.id}"})
 
@@ -46,6 +49,7 @@ def create_token(call: Call[NewToken, requests.NoQuery]) -> Response:
 @bp.get("/tokens")
 @endpoint(
     access=guard.session,
+    audit="token.list",
     body=requests.Nothing,
     query=ListTokens,
     answers={200: responses.TokenList},
@@ -67,6 +71,7 @@ def list_tokens(call: Call[requests.Nothing, ListTokens]) -> Response:
 @bp.delete("/tokens/<token_id>")
 @endpoint(
     access=guard.session,
+    audit="token.delete",
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: responses.TokenDeleted},
@@ -77,6 +82,8 @@ def delete_token(call: Call[requests.Nothing, requests.NoQuery], token_id: str) 
     if is_id(token_id):
         with current_vault().db.write() as tx:
             deleted = api_tokens.delete(tx, call.session.account.id, token_id)
+            if deleted:
+                call.record(tx, token_id)
     if not deleted:
         raise NotFound("No token of yours has this id.")
     return answer(responses.TokenDeleted(id=token_id))

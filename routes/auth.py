@@ -13,9 +13,10 @@ from models.errors import (
     TooManyRegistrations,
     WrongCredentials,
 )
+from models.events import OK
 from models.names import parse_username
 from models.rows import Credentials, Session
-from routes import guard, tokens
+from routes import guard, tokens, trail
 from routes.attempts import ATTEMPTS, one_attempt
 from routes.client import this_client
 from routes.context import current_vault
@@ -32,6 +33,7 @@ bp = Blueprint("auth", __name__)
 @bp.post("/register")
 @endpoint(
     access=guard.anybody,
+    audit="account.create",
     body=requests.Register,
     query=requests.NoQuery,
     answers={201: Answer(responses.Account, ("Location",))},
@@ -52,12 +54,14 @@ def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
     with vault.db.write() as tx:
         attempts.count_registration(tx, limits, call.now)
         account = accounts.create(tx, vault.master, account_id, wanted.username, hashed, call.now)
+        trail.record_creation(tx, call.now, account)
     return answer(responses.Account.of(account), 201, {"Location": "/account"})
 
 
 @bp.post("/login")
 @endpoint(
     access=guard.session_if_any,
+    audit="login",
     body=requests.Login,
     query=requests.NoQuery,
     answers={200: Answer(responses.LoggedIn, ("Set-Cookie",))},
@@ -66,6 +70,7 @@ def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
 def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
     """Open a session; one that the caller already had ends."""
     vault = current_vault()
+    trail.typed(call.body.username)
     with one_attempt(call.body.username, call.now) as attempt:
         credentials = _verified(call.body)
         upgraded = None
@@ -89,12 +94,14 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
                 vault.settings.MAX_SESSIONS,
             )
             attempt.succeeded(tx, credentials.account)
+            trail.record(tx, call.now, "", caller=session)
     return _with_cookies(session, call)
 
 
 @bp.post("/refresh")
 @endpoint(
     access=guard.refresh_cookie,
+    audit="session.refresh",
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: Answer(responses.LoggedIn, ("Set-Cookie",))},
@@ -102,6 +109,7 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
 def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """Exchange the refresh token; using one twice ends the session for whoever holds it."""
     vault, claims = current_vault(), tokens.refresh_claims()
+    tokens.check_csrf(claims)
     renewed = None
     tokens.fetch_signing_key()
     with vault.db.write() as tx:
@@ -115,6 +123,8 @@ def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
                 call.now,
                 vault.settings.SESSION_IDLE_LIFETIME,
             )
+            outcome = OK if renewed else "not-authenticated"
+            trail.record(tx, call.now, "", caller=found, outcome=outcome)
     if renewed is None:  # raised only now: ending the session had to commit
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
     return _with_cookies(renewed, call)
@@ -123,6 +133,7 @@ def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @bp.post("/logout")
 @endpoint(
     access=guard.session_even_if_access_expired,
+    audit="logout",
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: Answer(responses.LoggedOut, ("Set-Cookie",))},
@@ -131,6 +142,7 @@ def logout(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """End the session on every node, and take the cookies back."""
     with current_vault().db.write() as tx:
         sessions.end_session(tx, call.session.id)
+        call.record(tx, "")
     response = answer(responses.LoggedOut())
     tokens.clear_cookies(response)
     return response

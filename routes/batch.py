@@ -16,8 +16,9 @@ from models.errors import (
     PreconditionFailed,
     SecretsManagerError,
 )
+from models.events import OK
 from models.rows import SecretName
-from routes import guard, problems
+from routes import guard, problems, trail
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
 from routes.representations import readable
@@ -32,7 +33,13 @@ MOVED_IN_PASSING = 10
 
 
 @bp.post("/secrets:batchGet")
-@endpoint(access=guard.may_read, body=BatchGet, query=requests.NoQuery, answers={200: BatchGot})
+@endpoint(
+    access=guard.may_read,
+    audit="secret.read",
+    body=BatchGet,
+    query=requests.NoQuery,
+    answers={200: BatchGot},
+)
 def get_secrets(call: Call[BatchGet, requests.NoQuery]) -> Response:
     """Read the newest versions of many. A name that gives no value does not fail the others."""
     vault, refused = current_vault(), _refused(call)
@@ -41,6 +48,8 @@ def get_secrets(call: Call[BatchGet, requests.NoQuery]) -> Response:
         found = secret_reads.read_many(tx, vault.master, call.account.id, wanted, call.now)
     results = {name: refused.get(name) or found.get(SecretName(name)) for name in call.body.names}
     read = [one for one in results.values() if isinstance(one, rows.Secret)]
+    for name, one in results.items():
+        trail.saw(name, OK if isinstance(one, rows.Secret) else problems.kind_of(one or absent()))
     response = answer(
         BatchGot(
             secrets=[responses.Secret.of(secret) for secret in read],
@@ -61,6 +70,7 @@ def get_secrets(call: Call[BatchGet, requests.NoQuery]) -> Response:
 @bp.post("/secrets:batchWrite")
 @endpoint(
     access=guard.may_write,
+    audit="secret.write",
     body=BatchWrite,
     query=requests.NoQuery,
     answers={200: BatchWritten},
@@ -73,6 +83,7 @@ def write_secrets(call: Call[BatchWrite, requests.NoQuery]) -> Response:
         call.require_name(write.name)
     with vault.db.write() as tx:
         written = batch.write_all(tx, vault.master, call.act, writes)
+        call.record(tx, *(info.name for info in written))
     return answer(BatchWritten(secrets=[responses.SecretInfo.of(info) for info in written]))
 
 

@@ -16,21 +16,24 @@ from pydantic import ValidationError
 
 from models import requests
 from models.errors import DatabaseUnavailable, InvalidFields, SecretsManagerError
+from models.events import Event, chain_of
 from models.names import USERNAME_RULE, parse_username
-from models.rows import Username
+from models.rows import UserId, Username
 from models.times import rfc3339, utcnow
 from routes.context import current_vault
+from utils.db import Tx
 from utils.passwords import refuse_guessable
-from utils.store import accounts
+from utils.store import accounts, audit
 from utils.tokens import new_account_id, new_one_time_password
 
 ONE_TIME_LIFETIME = timedelta(hours=24)
 
 
-class _Users(AppGroup):
+class OneLineErrors(AppGroup):
     """Says in one line what went wrong, as the API would."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises ClickException for each error of ours."""
         try:
             return super().invoke(ctx)
         except SecretsManagerError as error:
@@ -44,11 +47,11 @@ def _username(text: str) -> Username:
     return username
 
 
-@click.group(cls=_Users)
+@click.group(cls=OneLineErrors)
 @with_appcontext
 def users() -> None:
     """Create, list, disable and enable accounts; reset a password."""
-    click.get_current_context().call_on_close(current_vault().db.close)
+    click.get_current_context().call_on_close(current_vault().close)
 
 
 @users.command("create")
@@ -68,7 +71,8 @@ def create(name: Username, ask_password: bool) -> None:
     account_id = new_account_id()
     hashed = vault.hasher.hash(password, account_id)
     with vault.db.write() as tx:
-        accounts.create(tx, vault.master, account_id, name, hashed, now, until)
+        account = accounts.create(tx, vault.master, account_id, name, hashed, now, until)
+        _record(tx, account.id, "account.create", now)
     if until is None:
         click.echo(f"Created {name}.", err=True)
     else:
@@ -91,8 +95,10 @@ def list_users() -> None:
 @click.argument("name", type=_username)
 def disable(name: Username) -> None:
     """Shut NAME out: sessions end, logins are refused, secrets stay."""
+    now = utcnow()
     with current_vault().db.write() as tx:
-        ended = accounts.disable(tx, name, utcnow())
+        ended = accounts.disable(tx, name, now)
+        _record(tx, accounts.find_id(tx, name), "account.disable", now)
     click.echo(f"Disabled {name}; sessions ended: {ended}.", err=True)
 
 
@@ -102,6 +108,7 @@ def enable(name: Username) -> None:
     """Let NAME log in again."""
     with current_vault().db.write() as tx:
         accounts.enable(tx, name)
+        _record(tx, accounts.find_id(tx, name), "account.enable", utcnow())
     click.echo(f"Enabled {name}.", err=True)
 
 
@@ -116,7 +123,14 @@ def reset_password(name: Username) -> None:
     hashed = vault.hasher.hash(password, account_id)
     with vault.db.write() as tx:
         ended = accounts.reset_password(tx, name, hashed, until, now)
+        _record(tx, account_id, "password.reset", now)
     _hand_over(password, until, f"Sessions ended: {ended}.")
+
+
+def _record(tx: Tx, account: UserId, action: str, now: datetime) -> None:
+    """What the operator did to an account is in its owner's audit trail."""
+    event = Event(now, action, via="command")
+    audit.append(tx, current_vault().audit.key, [(chain_of(account), event)])
 
 
 def _hand_over(password: str, until: datetime, done: str) -> None:

@@ -20,12 +20,15 @@ from werkzeug.http import parse_accept_header
 
 from models import requests
 from models.errors import NotAcceptable, NotAuthenticated
-from models.rows import Account, Act, ApiToken, Author, Principal, Session
+from models.events import chain_of
+from models.rows import Account, Act, ApiToken, Author, Principal, Session, UserId
 from models.times import utcnow
+from routes import trail
 from routes.context import current_vault
 from routes.declared import Access, Answers, Declaration
 from routes.pace import count_principal
 from routes.parsing import parse_body, parse_query
+from utils.db import Tx
 
 Body = TypeVar("Body", bound=requests.Request)
 Query = TypeVar("Query", bound=requests.Query)
@@ -79,15 +82,27 @@ class Call(Generic[Body, Query]):
     def require_name(self, name: str) -> None:
         """Raises MissingPower if the caller does not reach this name, whether it is there or not.
 
-        For names in bodies, before anything is looked up: those in URLs are checked already.
+        For names in bodies, before anything is looked up: those in URLs are checked already. It is
+        what the request's event is about, until a view says otherwise.
         """
+        trail.about(name)
         if isinstance(self.caller, ApiToken):
             self.caller.powers.require_name(name)
+
+    def record(self, tx: Tx, *names: str, owner: UserId | None = None) -> None:
+        """The event of what was done, one for each of *names*, in the transaction that does it, as
+        the last thing in it: it locks the end of the owner's chain.
+
+        *owner*: whose secrets they are, if not the caller's.
+        """
+        chain = None if owner is None else chain_of(owner)
+        trail.record(tx, self.now, *names, caller=self.caller, chain=chain)
 
 
 def endpoint(
     *,
     access: Access,
+    audit: str | trail.Unrecorded,
     body: type[Body],
     query: type[Query],
     answers: Answers,
@@ -95,8 +110,8 @@ def endpoint(
     produces: tuple[str, ...] = (JSON,),
     plain_http: bool = False,
 ) -> Callable[[Callable[Concatenate[Call[Body, Query], Path], Response]], Callable[Path, Response]]:
-    """Declare who may call, what the body and the query hold, and what comes back: what the request
-    is checked by, and what ``GET /openapi.json`` tells.
+    """Declare who may call, what the body and the query hold, what comes back, and what the audit
+    trail calls it: what the request is checked by, and what ``GET /openapi.json`` tells.
 
     *answers* has what each good status carries. *refuses* has the view's own errors; those of
     *access*, *body*, *query* and *produces* follow from them. *plain_http* marks the routes that
@@ -110,6 +125,7 @@ def endpoint(
         @functools.wraps(view)
         def handle(*args: Path.args, **kwargs: Path.kwargs) -> Response:
             began = utcnow()
+            trail.begin(audit, kwargs)
             caller = access(began)
             count_principal(caller, began)
             if isinstance(caller, ApiToken) and "name" in kwargs:
@@ -120,11 +136,14 @@ def endpoint(
             now = utcnow()
             if now - began > _SOON:
                 caller = access(now)
-            return view(Call(sent, asked, now, accepts, caller), *args, **kwargs)
+            response = view(Call(sent, asked, now, accepts, caller), *args, **kwargs)
+            trail.answered(now)
+            return response
 
         handle.declaration = declared  # type: ignore[attr-defined]
         handle.access = access  # type: ignore[attr-defined]
         handle.plain_http = plain_http  # type: ignore[attr-defined]
+        handle.audit = audit  # type: ignore[attr-defined]
         return handle
 
     return decorate

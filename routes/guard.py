@@ -21,7 +21,7 @@ from models.errors import (
 )
 from models.powers import Scope
 from models.rows import Principal, Session
-from routes import bearer, tokens
+from routes import bearer, tokens, trail
 from routes.context import current_vault
 from routes.declared import Access
 from routes.trace import note_caller
@@ -74,7 +74,7 @@ def session_even_with_one_time_password(now: datetime) -> Session:
     """A live session, by its access cookie. Raises NotAuthenticated or CsrfFailed; InvalidToken or
     MissingPower for an API token."""
     if bearer.is_sent():
-        bearer.token(now)
+        bearer.token(now)  # which notes whose it is
         raise _not_for_tokens()
     return _find(tokens.access_claims(), now)
 
@@ -138,6 +138,8 @@ def _find(claims: tokens.Claims, now: datetime) -> Session:
     if found is None:
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
     note_caller(found)
+    trail.caller(found)
+    tokens.check_csrf(claims)  # only now: who is refused for it leaves an event
     return found
 
 

@@ -16,6 +16,7 @@ bp = Blueprint("keys", __name__)
 @bp.get("/keys")
 @endpoint(
     access=guard.session,
+    audit="key.list",
     body=requests.Nothing,
     query=requests.ListKeys,
     answers={200: responses.KeyList},
@@ -36,6 +37,7 @@ def list_keys(call: Call[requests.Nothing, requests.ListKeys]) -> Response:
 @bp.post("/keys:rotate")
 @endpoint(
     access=guard.session,
+    audit="key.rotate",
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={202: responses.Key},
@@ -48,4 +50,5 @@ def rotate(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
         keys.lock_owner(tx, owner)
         keys.switch(tx, vault.master, owner, call.now)
         newest = keys.list_page(tx, owner, "", 1)[0]
+        call.record(tx, "")
     return answer(responses.Key.of(newest), 202)

@@ -20,6 +20,7 @@ from routes.context import current_vault
 from routes.declared import Answer
 from routes.endpoint import JSON, Call, endpoint
 from routes.specification import document
+from routes.trail import Unrecorded
 from routes.transport import CookieNames, cookie_names
 
 HTML, SCRIPT, STYLE = "text/html", "text/javascript", "text/css"
@@ -32,11 +33,13 @@ _POLICY = (
 )
 
 bp = Blueprint("openapi", __name__)
+_NOBODYS = Unrecorded("it is about no account and no secret")
 
 
 @bp.get("/openapi.json")
 @endpoint(
     access=guard.anybody,
+    audit=_NOBODYS,
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: Answer(None, ("ETag",)), 304: Answer(None, ("ETag",))},
@@ -55,6 +58,7 @@ def specification(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @bp.get("/docs")
 @endpoint(
     access=guard.anybody,
+    audit=_NOBODYS,
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: Answer(None, ("Content-Security-Policy",))},
@@ -70,6 +74,7 @@ def page(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @bp.get("/docs/page.js")
 @endpoint(
     access=guard.anybody,
+    audit=_NOBODYS,
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: Answer(None)},
@@ -83,6 +88,7 @@ def script(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @bp.get("/docs/swagger-ui.js")
 @endpoint(
     access=guard.anybody,
+    audit=_NOBODYS,
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: Answer(None)},
@@ -96,6 +102,7 @@ def swagger_script(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @bp.get("/docs/swagger-ui.css")
 @endpoint(
     access=guard.anybody,
+    audit=_NOBODYS,
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: Answer(None)},

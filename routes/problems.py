@@ -110,6 +110,11 @@ def _ours(error: errors.SecretsManagerError) -> Response:
     return _problem(kind, detail, extra, headers)
 
 
+def kind_of(error: errors.SecretsManagerError) -> str:
+    """The short name of what it is, as the end of ``type`` tells it."""
+    return KINDS[type(error)].name
+
+
 def in_short(error: errors.SecretsManagerError) -> dict[str, Any]:
     """A problem with one of several things that were asked for, inside of an answer."""
     kind = KINDS[type(error)]

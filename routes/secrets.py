@@ -31,6 +31,7 @@ bp = Blueprint("secrets", __name__)
 @bp.post("/secrets")
 @endpoint(
     access=guard.may_write,
+    audit="secret.create",
     body=requests.NewSecret,
     query=requests.NoQuery,
     answers={201: CREATED},
@@ -42,12 +43,14 @@ def create_secret(call: Call[requests.NewSecret, requests.NoQuery]) -> Response:
     call.require_name(call.body.name)
     with vault.db.write() as tx:
         info = secrets.create(tx, vault.master, call.act, call.body.name, change)
+        call.record(tx, info.name)
     return described(info, created=True)
 
 
 @bp.get("/secrets")
 @endpoint(
     access=guard.may_read,
+    audit="secret.list",
     body=requests.Nothing,
     query=requests.ListSecrets,
     answers={200: responses.SecretList},
@@ -68,6 +71,7 @@ def list_secrets(call: Call[requests.Nothing, requests.ListSecrets]) -> Response
 @bp.get("/secrets/<secret_name:name>")
 @endpoint(
     access=guard.may_read,
+    audit="secret.read",
     body=requests.Nothing,
     query=requests.ReadSecret,
     produces=(JSON, TEXT, BYTES),
@@ -97,6 +101,7 @@ def read_secret(call: Call[requests.Nothing, requests.ReadSecret], name: str) ->
 @bp.put("/secrets/<secret_name:name>")
 @endpoint(
     access=guard.may_write,
+    audit="secret.write",
     body=requests.PutSecret,
     query=requests.NoQuery,
     answers={200: CHANGED, 201: CREATED},
@@ -108,12 +113,14 @@ def put_secret(call: Call[requests.PutSecret, requests.NoQuery], name: str) -> R
     known, wanted = creatable(name), conditions()
     with vault.db.write() as tx:
         info, created = secrets.put(tx, vault.master, call.act, known, change, wanted)
+        call.record(tx, info.name)
     return described(info, created=created)
 
 
 @bp.patch("/secrets/<secret_name:name>")
 @endpoint(
     access=guard.may_write,
+    audit="secret.change",
     body=requests.PatchSecret,
     query=requests.NoQuery,
     answers={200: CHANGED},
@@ -125,12 +132,14 @@ def patch_secret(call: Call[requests.PatchSecret, requests.NoQuery], name: str) 
     known, wanted = readable(name), conditions()
     with vault.db.write() as tx:
         info = secrets.patch(tx, vault.master, call.act, known, change, wanted)
+        call.record(tx, info.name)
     return described(info, created=False)
 
 
 @bp.delete("/secrets/<secret_name:name>")
 @endpoint(
     access=guard.may_write,
+    audit="secret.delete",
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: responses.Deleted},
@@ -142,6 +151,7 @@ def delete_secret(call: Call[requests.Nothing, requests.NoQuery], name: str) -> 
     known, wanted = readable(name), conditions()
     with vault.db.write() as tx:
         gone = secrets.delete(tx, call.act, known, wanted, vault.settings.DELETED_RETENTION)
+        call.record(tx, gone.name)
     return answer(
         responses.Deleted(name=gone.name, deleted_at=gone.deleted_at, purge_at=gone.purge_at)
     )

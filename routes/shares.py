@@ -25,7 +25,7 @@ from models.share_responses import (
     ShareList,
     Unshared,
 )
-from routes import guard
+from routes import guard, trail
 from routes.context import current_vault
 from routes.declared import Answer
 from routes.endpoint import JSON, Call, answer, endpoint
@@ -40,6 +40,7 @@ bp = Blueprint("shares", __name__)
 @bp.post("/secrets/<secret_name:name>:share")
 @endpoint(
     access=guard.session,
+    audit="secret.share",
     body=Share,
     query=requests.NoQuery,
     answers={200: Granted, 201: Granted},
@@ -60,21 +61,35 @@ def share_secret(call: Call[Share, requests.NoQuery], name: str) -> Response:
         )
         # As for a new API token: a session that has ended must not leave behind what lasts.
         sessions.require_live(tx, call.session, call.now)
+        call.record(tx, known)
     return answer(Granted.of(granted), 201 if created else 200)
 
 
 @bp.post("/secrets/<secret_name:name>:unshare")
-@endpoint(access=guard.session, body=Unshare, query=requests.NoQuery, answers={200: Unshared})
+@endpoint(
+    access=guard.session,
+    audit="secret.unshare",
+    body=Unshare,
+    query=requests.NoQuery,
+    answers={200: Unshared},
+)
 def unshare_secret(call: Call[Unshare, requests.NoQuery], name: str) -> Response:
     """End that, at once."""
     username, known = call.body.username, readable(name)
     with current_vault().db.write() as tx:
         shares.unshare(tx, call.account.id, known, username, call.now)
+        call.record(tx, known)
     return answer(Unshared(username=username))
 
 
 @bp.get("/secrets/<secret_name:name>:shares")
-@endpoint(access=guard.session, body=requests.Nothing, query=ListShares, answers={200: ShareList})
+@endpoint(
+    access=guard.session,
+    audit="secret.shares",
+    body=requests.Nothing,
+    query=ListShares,
+    answers={200: ShareList},
+)
 def list_shares(call: Call[requests.Nothing, ListShares], name: str) -> Response:
     """List with whom I share a secret, newest first."""
     vault, known = current_vault(), readable(name)
@@ -88,7 +103,13 @@ def list_shares(call: Call[requests.Nothing, ListShares], name: str) -> Response
 
 
 @bp.get("/shared")
-@endpoint(access=guard.session, body=requests.Nothing, query=ListShared, answers={200: SharedList})
+@endpoint(
+    access=guard.session,
+    audit="shared.list",
+    body=requests.Nothing,
+    query=ListShared,
+    answers={200: SharedList},
+)
 def list_shared(call: Call[requests.Nothing, ListShared]) -> Response:
     """List what others share with me, newest first. Nothing is decrypted."""
     vault, query = current_vault(), call.query
@@ -104,6 +125,7 @@ def list_shared(call: Call[requests.Nothing, ListShared]) -> Response:
 @bp.get("/shared/<owner>/<secret_name:name>")
 @endpoint(
     access=guard.session,
+    audit="shared.read",
     body=requests.Nothing,
     query=requests.NoQuery,
     produces=(JSON, TEXT, BYTES),
@@ -117,6 +139,7 @@ def read_shared(call: Call[requests.Nothing, requests.NoQuery], owner: str, name
         shared, secret = shares.read(
             tx, vault.master, vault.grant_key, call.account.id, who, what, call.now
         )
+    trail.about(what, shared.owner)
     response = represent(secret, call.accepts, lambda found: SharedSecret.holding(shared, found))
     if secret.stale:
         response.call_on_close(
@@ -128,6 +151,7 @@ def read_shared(call: Call[requests.Nothing, requests.NoQuery], owner: str, name
 @bp.patch("/shared/<owner>/<secret_name:name>")
 @endpoint(
     access=guard.session,
+    audit="shared.write",
     body=PatchShared,
     query=requests.NoQuery,
     answers={200: Answer(SharedInfo, ("ETag",))},
@@ -147,8 +171,10 @@ def patch_shared(call: Call[PatchShared, requests.NoQuery], owner: str, name: st
             what,
             change,
             wanted,
+            vault.settings.limits,
             call.now,
         )
+        call.record(tx, what, owner=shared.owner)
     response = answer(SharedInfo.of(shared))
     response.set_etag(shared.info.tag)
     return response

@@ -121,12 +121,12 @@ def clear_cookies(response: Response) -> None:
 
 
 def access_claims() -> Claims:
-    """The claims of this request's access cookie. Raises NotAuthenticated or CsrfFailed."""
+    """The claims of this request's access cookie. Raises NotAuthenticated."""
     return _claims(cookie_names().access, "access")
 
 
 def refresh_claims() -> Claims:
-    """The claims of this request's refresh cookie. Raises NotAuthenticated or CsrfFailed."""
+    """The claims of this request's refresh cookie. Raises NotAuthenticated."""
     return _claims(cookie_names().refresh, "refresh")
 
 
@@ -144,14 +144,12 @@ def _claims(cookie: str, kind: str) -> Claims:
     # The leeway is for other nodes' clocks, when a token begins. It ends on time.
     if token["type"] != kind or token["exp"] <= utcnow().timestamp():
         raise _refused()
-    claims = Claims(
+    return Claims(
         session_id=_id(token["sid"]),
         account_id=UserId(_number(token["sub"])),
         token_id=_id(token["jti"]),
         csrf=_id(token["csrf"]),
     )
-    _check_csrf(claims)
-    return claims
 
 
 def _id(claim: object) -> str:
@@ -168,8 +166,8 @@ def _number(claim: object) -> int:
     return int(claim)
 
 
-def _check_csrf(claims: Claims) -> None:
-    """Double submit: the header must repeat what the token holds."""
+def check_csrf(claims: Claims) -> None:
+    """Double submit: the header must repeat what the token holds. Raises CsrfFailed."""
     if not current_vault().settings.JWT_COOKIE_CSRF_PROTECT or request.method in SAFE_METHODS:
         return
     sent = request.headers.get(CSRF_HEADER, "")

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from models import requests, transfer_requests, transfer_responses
 from models.errors import ImportConflict, LimitReached, NotExportable
 from models.export_formats import render
-from routes import guard
+from routes import guard, trail
 from routes.context import current_vault
 from routes.declared import Answer
 from routes.endpoint import JSON, Call, answer, endpoint
@@ -22,6 +22,7 @@ _MOVED_IN_PASSING = 100  # then the thread is needed for other requests again
 @bp.get("/secrets:export")
 @endpoint(
     access=guard.may_read,
+    audit="secret.export",
     body=requests.Nothing,
     query=transfer_requests.ExportSecrets,
     produces=(JSON, TEXT),
@@ -37,6 +38,8 @@ def export_secrets(
         found = exports.export(
             tx, vault.master, call.account.id, asked.query(within=call.prefixes), call.now
         )
+    for secret in found:
+        trail.saw(secret.info.name)
     text = render(asked.format, found, asked.prefix)
     media_type = JSON if asked.format == "json" else f"{TEXT}; charset=utf-8"
     response = Response(text, content_type=media_type)
@@ -54,6 +57,7 @@ def export_secrets(
 @bp.post("/secrets:import")
 @endpoint(
     access=guard.may_write,
+    audit="secret.import",
     body=transfer_requests.ImportFile,
     query=transfer_requests.ImportSecrets,
     answers={200: transfer_responses.ImportReport},
@@ -77,5 +81,8 @@ def import_secrets(
             imported = imports.carry_out(
                 tx, vault.master, act, entries, asked.on_conflict, compare=compare
             )
+            changed = [one.name for one in imported if one.outcome in {"created", "updated"}]
+            if changed:
+                call.record(tx, *changed)
     report = transfer_responses.ImportReport.of(imported, dry_run=asked.dry_run == "true")
     return answer(report)

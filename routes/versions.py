@@ -22,7 +22,11 @@ bp = Blueprint("versions", __name__)
 
 @bp.get("/secrets/<secret_name:name>:versions")
 @endpoint(
-    access=guard.may_read, body=requests.Nothing, query=ListVersions, answers={200: VersionList}
+    access=guard.may_read,
+    audit="secret.versions",
+    body=requests.Nothing,
+    query=ListVersions,
+    answers={200: VersionList},
 )
 def list_versions(call: Call[requests.Nothing, ListVersions], name: str) -> Response:
     """List a secret's versions, newest first: when each was written, and by whom."""
@@ -43,6 +47,7 @@ def list_versions(call: Call[requests.Nothing, ListVersions], name: str) -> Resp
 @bp.post("/secrets/<secret_name:name>:rollback")
 @endpoint(
     access=guard.may_write,
+    audit="secret.rollback",
     body=Rollback,
     query=requests.NoQuery,
     answers={200: CHANGED},
@@ -54,12 +59,14 @@ def roll_back(call: Call[Rollback, requests.NoQuery], name: str) -> Response:
     known, wanted = readable(name), conditions()
     with vault.db.write() as tx:
         info = versions.rollback(tx, vault.master, call.act, known, version, wanted)
+        call.record(tx, known)
     return described(info, created=False)
 
 
 @bp.post("/secrets/<secret_name:name>:undelete")
 @endpoint(
     access=guard.may_write,
+    audit="secret.undelete",
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: CHANGED},
@@ -70,12 +77,14 @@ def undelete(call: Call[requests.Nothing, requests.NoQuery], name: str) -> Respo
     known, wanted = readable(name), conditions()
     with current_vault().db.write() as tx:
         info = versions.undelete(tx, call.act, known, wanted)
+        call.record(tx, known)
     return described(info, created=False)
 
 
 @bp.post("/secrets/<secret_name:name>:destroy")
 @endpoint(
     access=guard.may_write,
+    audit="secret.destroy",
     body=Destroy,
     query=requests.NoQuery,
     answers={200: Destroyed},
@@ -89,12 +98,14 @@ def destroy(call: Call[Destroy, requests.NoQuery], name: str) -> Response:
             destroyed = versions.destroy_all(tx, call.act, known, wanted)
         else:
             destroyed = versions.destroy_versions(tx, call.act, known, numbers, wanted)
+        call.record(tx, known)
     return answer(Destroyed(name=known, versions_destroyed=destroyed))
 
 
 @bp.post("/secrets/<secret_name:name>:move")
 @endpoint(
     access=guard.may_write,
+    audit="secret.move",
     body=Move,
     query=requests.NoQuery,
     answers={200: MOVED},
@@ -106,6 +117,7 @@ def move(call: Call[Move, requests.NoQuery], name: str) -> Response:
     call.require_name(to)
     with current_vault().db.write() as tx:
         info = versions.move(tx, call.act, known, to, wanted)
+        call.record(tx, known, to)
     response = described(info, created=False)
     response.headers["Location"] = "/secrets/" + quote(to, safe="/")
     return response

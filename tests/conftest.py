@@ -65,7 +65,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     """The application."""
     application = create_app(settings)
     yield application
-    vault_of(application).db.close()
+    vault_of(application).close()
 
 
 @pytest.fixture

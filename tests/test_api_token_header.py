@@ -188,7 +188,7 @@ def test_a_deletion_counts_on_every_node(app: Flask, vault: Vault, alice: Person
     assert [job.get("/secrets").status_code for job in (here, there, here)] == [200] * 3
     assert alice.delete(f"/tokens/{token['id']}").status_code == 200
     assert [refusal(job.get("/secrets")) for job in (there, here)] == [(401, "invalid-token")] * 2
-    vault_of(neighbour).db.close()
+    vault_of(neighbour).close()
 
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "basic YTpi", "Digest username=a", "Negotiate x"])

@@ -23,6 +23,7 @@ from routes.context import vault_of
 from tests.conftest import ENGINES
 from tests.support.api_tokens import TOKEN_FIELDS, Counting, Machine, machine, made
 from tests.support.people import PASSWORD, Person
+from tests.support.quiet import without_queued_events
 from tests.support.race import at_once
 from tests.support.shared import indistinct, newcomer, pointers, refusal, shared_app
 from tests.support.trouble import locked
@@ -300,6 +301,7 @@ def test_the_last_use_is_kept_to_the_minute(ada: Person) -> None:
     """Written after the answer, and once a minute: a busy job costs no write a request."""
     minute = utcnow().replace(second=0, microsecond=0) + timedelta(minutes=1)
     vault = vault_of(ada.client.application)
+    without_queued_events(vault)
 
     def last() -> datetime | None:
         (token,) = listed(ada)
@@ -329,6 +331,7 @@ def test_the_last_use_is_kept_to_the_minute(ada: Person) -> None:
 
 def test_a_locked_database_delays_no_use(vault: Vault, alice: Person, engine: str) -> None:
     """The last use is not worth a wait, let alone an error."""
+    without_queued_events(vault)
     alice.put("/secrets/a", json={"secret": "x"})
     job = machine(alice)
     with locked(vault.settings.DATABASE_URL):

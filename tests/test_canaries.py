@@ -108,6 +108,7 @@ def test_nothing_secret_is_written_anywhere(place: Place) -> None:
 
     place.server.stop()
     assert canaries.find_in_files(place.places(), wanted) == []
+    assert canaries.find_in(_audit_trail(place), wanted) == []
 
 
 def _use_the_service(place: Place) -> dict[str, bytes]:
@@ -220,6 +221,18 @@ def _break_the_server(place: Place) -> list[tuple[str, requests.Response]]:
     assert ("secret-unreadable", "GET") in errors
     assert ("internal-error", "PUT") in errors
     return [("unreadable", unreadable), ("crashed", crashed)]
+
+
+def _audit_trail(place: Place) -> bytes:
+    """All that it says, now that the server has stopped: of what was read and refused, too."""
+    db = place.store()
+    with db.read() as tx:
+        rows = tx.all("SELECT * FROM audit_events")
+    db.close()
+    said = repr(rows)
+    for what in (CONTROL, "secret.read", "wrong-credentials", "invalid-fields"):
+        assert what in said
+    return said.encode()
 
 
 def _keys(place: Place) -> dict[str, bytes]:

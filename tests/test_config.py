@@ -47,6 +47,8 @@ GOOD: dict[str, tuple[str, Any]] = {
     "LOGIN_ATTEMPTS_SOURCE": ("1000", 1000),
     "REGISTRATION": ("closed", "closed"),
     "AUTO_MIGRATE": ("false", False),
+    "AUDIT_RETENTION": ("30d", timedelta(days=30)),
+    "AUDIT_SYNC_READS": ("true", True),
     "REGISTRATIONS_SOURCE": ("5", 5),
     "MAX_SESSIONS": ("1", 1),
     "MAX_TOKENS": ("0", 0),
@@ -92,6 +94,8 @@ BAD = {
     "LOGIN_ATTEMPTS_SOURCE": "1000001",
     "REGISTRATION": CANARY,
     "AUTO_MIGRATE": CANARY,
+    "AUDIT_RETENTION": CANARY,
+    "AUDIT_SYNC_READS": CANARY,
     "REGISTRATIONS_SOURCE": "many",
     "MAX_SESSIONS": "-1",
     "MAX_TOKENS": CANARY,
@@ -261,4 +265,4 @@ def test_a_signing_key_of_the_operators_is_used(keyed_app: Flask, now: datetime)
         forged = sign(header_of(token), claims, key)
         answer = present(keyed_app, "GET", "/account", f"{ACCESS}={forged}")
         assert answer.status_code == status
-    vault_of(keyed_app).db.close()
+    vault_of(keyed_app).close()

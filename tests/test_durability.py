@@ -220,7 +220,7 @@ def _check_the_connection_that_writes(settings: Settings) -> None:
     assert alice.register().status_code == 201
     with vault.db.write() as tx:  # the pool has one connection by now: the one just used
         assert tx.one("PRAGMA synchronous") in {(_FULL,), (_EXTRA,)}
-    vault.db.close()
+    vault.close()
 
 
 # --- fork --------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from models.errors import AlreadyExists
 from routes.declared import Answer
 from routes.endpoint import Call, answer, endpoint
 from routes.guard import anybody, session
+from routes.trail import Unrecorded
 from tests.fuzz.schemathesis_row import faults, fuzz
 from tests.torture.framework import Attempt
 
@@ -46,7 +47,11 @@ def url(app: Flask) -> Iterator[str]:
 
     def route(path: str, access: Any, view: Any, body: Any = requests.Nothing) -> None:
         wrapped = endpoint(
-            access=access, body=body, query=requests.NoQuery, answers={200: Answer(Thing)}
+            access=access,
+            audit=Unrecorded("a test"),
+            body=body,
+            query=requests.NoQuery,
+            answers={200: Answer(Thing)},
         )(view)
         method = "GET" if body is requests.Nothing else "POST"
         app.add_url_rule(path, path.strip("/"), wrapped, methods=[method])

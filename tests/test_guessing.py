@@ -136,10 +136,10 @@ def test_guesses_that_come_at_once_are_counted_all_the_same(
 def test_a_restart_forgets_nothing(app: Flask, settings: Settings, ada: Person) -> None:
     """Else whoever makes the service crash may go on guessing."""
     assert verdicts(app, PAIR, "ada") == {"wrong-credentials": PAIR}
-    vault_of(app).db.close()
+    vault_of(app).close()
     again = create_app(settings)
     assert verdicts(again, 3, "ada") == {TOO_MANY: 3}
-    vault_of(again).db.close()
+    vault_of(again).close()
 
 
 def test_many_machines_share_the_limit_of_the_account(app: Flask, ada: Person) -> None:
@@ -185,7 +185,7 @@ def test_an_address_counts_only_from_whom_we_trust(settings: Settings) -> None:
             headers={"X-Forwarded-For": f"203.0.113.{number}"},
         )
     assert verdict(answer) == TOO_MANY
-    vault_of(app).db.close()
+    vault_of(app).close()
 
 
 # --- the owner gets in -------------------------------------------------------------------------

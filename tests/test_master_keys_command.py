@@ -136,7 +136,11 @@ def test_a_command_that_is_not_there_is_named(tmp_path: Path, script: Script) ->
     assert "keys.sh cannot be run" in refusal(str(program), CANARY)
 
 
-@pytest.mark.parametrize("printed", ["", "# none yet", CANARY, "".join(KEYS)])
+@pytest.mark.parametrize(
+    "printed",
+    ["", "# none yet", CANARY, "".join(KEYS)],
+    ids=["nothing", "comment", "words", "two in one"],
+)
 def test_what_is_no_key_stops_the_start(
     settings: Settings, now: datetime, script: Script, printed: str
 ) -> None:

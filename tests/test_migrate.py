@@ -157,7 +157,7 @@ settings = Settings(INSTANCE_DIR=sys.argv[1], DATABASE_URL=sys.argv[2], DATABASE
 print("ready", flush=True)
 sys.stdin.readline()
 vault = open_vault(settings, utcnow())
-vault.db.close()
+vault.close()
 print(vault.master.current)
 """
 
@@ -193,7 +193,7 @@ def test_processes_that_start_together_share_one_installation(
     assert applied(db) == list(range(1, NEWEST + 1))
     with db.read() as tx:
         rows = tx.all("SELECT purpose FROM system_keys ORDER BY purpose")
-    assert rows == [("grant",), ("pepper",), ("signing",), ("token",)]
+    assert rows == [("audit",), ("grant",), ("pepper",), ("signing",), ("token",)]
     db.close()
 
 

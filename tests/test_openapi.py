@@ -22,6 +22,7 @@ from routes.declared import Answer
 from routes.endpoint import Call, answer, endpoint
 from routes.guard import DOORS, anybody, session
 from routes.specification import VERSION, document
+from routes.trail import Unrecorded
 from routes.transport import _DEVELOPMENT, _PRODUCTION
 from tests.support import docs
 from tests.support.documented import undocumented
@@ -287,6 +288,7 @@ def test_an_answer_that_is_not_declared_fails_the_test_that_gets_it(app: Flask) 
     @app.get("/things")
     @endpoint(
         access=anybody,
+        audit=Unrecorded("a test"),
         body=requests.Nothing,
         query=requests.NoQuery,
         answers={200: Answer(Found)},

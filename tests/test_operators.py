@@ -155,7 +155,7 @@ def test_the_log_names_the_row_that_does_not_open(
 def test_a_database_file_that_vanished_is_not_made_anew(app: Flask, alice: Person) -> None:
     """A volume that dropped out comes back; an empty database in its place would stay."""
     vault = vault_of(app)
-    vault.db.close()
+    vault.close()
     path = Path(vault.settings.DATABASE_URL.removeprefix("sqlite:///"))
     path.rename(path.with_suffix(".away"))
     assert alice.get("/account").status_code == 503

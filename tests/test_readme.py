@@ -177,4 +177,5 @@ def _is_like(printed: str, promised: str) -> bool:
 
 def _comparable(text: str) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "<time>", text)
-    return re.sub(r'"request_id": "[\w-]{22}"', '"request_id": "<id>"', text)
+    text = re.sub(r'"(\w+_id)": ?"[\w-]{22}"', r'"\1": "<id>"', text)
+    return re.sub(r'"(number|events)":\d+', r'"\1":<number>', text)

@@ -12,6 +12,7 @@ from config import Settings
 from models.rows import SecretId
 from models.times import utcnow
 from tests.support.people import Person
+from tests.support.quiet import without_queued_events
 from tests.support.remote import Remote
 from tests.support.rotation import assert_sound, number, wait_until
 from tests.support.server import Server
@@ -27,6 +28,13 @@ from utils.reencryption import reencrypt_in_passing
 from utils.rotation import Rotator
 from utils.store import keys
 from utils.vault import Vault
+
+
+@pytest.fixture
+def vault(vault: Vault) -> Vault:
+    """One whose lock nobody else takes."""
+    without_queued_events(vault)
+    return vault
 
 
 def read(person: Person, path: str) -> str:

@@ -113,7 +113,7 @@ def failed(ran: Ran) -> str:
 @pytest.mark.parametrize("size", [40_000, 150_000, 300_000])
 def test_a_full_disk_ends_a_rotation(vault: Vault, before: dict[str, list[str]], size: int) -> None:
     """Wherever the disk becomes full: at the first commit, or somewhere in the middle."""
-    vault.db.close()
+    vault.close()
     ran = rotate(vault.settings, *SLOWLY, prefix=("prlimit", f"--fsize={size}"))
     # SQLite's word for a file that may not grow is another than for a disk without room.
     assert failed(ran) == (
@@ -145,7 +145,7 @@ def test_a_read_only_postgres_ends_a_rotation(
     vault: Vault, before: dict[str, list[str]], database_url: str
 ) -> None:
     """As a standby is."""
-    vault.db.close()
+    vault.close()
     with read_only_postgres(database_url):
         ran = rotate(vault.settings, "--all")
         assert failed(ran) == f"The database is not available: it is read-only. {STAYS}"

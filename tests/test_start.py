@@ -42,7 +42,7 @@ def used(settings: Settings, now: datetime) -> Iterator[Vault]:
     """An installation that has been used: a database, and a master key in its folder."""
     vault = open_vault(settings, now)
     yield vault
-    vault.db.close()
+    vault.close()
 
 
 def refusal(instance: Path, *options: str, **environ: str) -> str:
@@ -230,7 +230,7 @@ def test_working_files_are_private_too(instance: Path, now: datetime) -> None:
         with vault.db.write() as tx:
             tx.run("UPDATE users SET state = 'disabled'")
             assert {mode(path) for path in instance.iterdir()} == {0o600}
-        vault.db.close()
+        vault.close()
     finally:
         os.umask(umask)
 

@@ -224,7 +224,7 @@ def test_a_sqlite_that_says_full_changes_nothing(
     assert alice.register().status_code == 201
     assert alice.login().status_code == 200
     assert alice.put("/secrets/a", json={"secret": "value"}).status_code == 201
-    vault.db.close()
+    vault.close()
     pages["limit"] = "PRAGMA max_page_count = 1"  # SQLite takes this for: as it is now
     before = dump(vault.db, vault.master)
     for _ in range(3):
@@ -232,10 +232,10 @@ def test_a_sqlite_that_says_full_changes_nothing(
         assert (answer.status_code, problem(answer)) == (503, "database-unavailable")
         assert delta(before, dump(vault.db, vault.master)) == []
         assert alice.secret("a") == "value"
-    vault.db.close()
+    vault.close()
     del pages["limit"]
     assert alice.put("/secrets/a", json={"secret": _LONG}).status_code == 200
-    vault.db.close()
+    vault.close()
 
 
 _TROUBLE = {

@@ -99,7 +99,7 @@ def overwrite_page(vault: Vault, table: str) -> None:
     assert isinstance(vault.db, SqliteDatabase)
     root = damage.rows(vault, "SELECT rootpage FROM sqlite_schema WHERE name = ?", table)[0][0]
     assert empty_wal(vault.db)
-    vault.db.close()
+    vault.close()
     content = bytearray(vault.db.path.read_bytes())
     content[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
     vault.db.path.write_bytes(content)

@@ -8,6 +8,8 @@ it before each transaction (``Database.at_rest``).
 from __future__ import annotations
 
 import signal
+import sys
+import threading
 
 
 class Interrupted(Exception):
@@ -30,3 +32,10 @@ class Interruption:
         if self._requested:
             self._requested = False
             raise Interrupted
+
+
+def exit_on_sigterm() -> None:
+    """Let SIGTERM end a process as its main function would, where it would just stop: so that what
+    threads have yet to write is written. For Flask's own server, which does not see to it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))

@@ -7,24 +7,33 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from models.errors import SecretsManagerError, TryLater
+from models.events import OK, SYSTEM, Event
 from models.rows import Report
 from models.times import utcnow
+from utils.crypto import MasterKeys
 from utils.db import Database
 from utils.rotation import patiently
-from utils.store import keys, remains, runs
+from utils.store import audit, keys, remains, runs, system
+
+_OUTCOMES = {"done": OK}  # what the audit trail calls it
 
 
 @contextmanager
-def recorded(db: Database, report: Report, now: datetime) -> Iterator[None]:
-    """Write down that a rotation runs and how it ended, also when it fails."""
+def recorded(db: Database, master: MasterKeys, report: Report, now: datetime) -> Iterator[None]:
+    """Write down that a rotation runs and how it ended, also when it fails; the latter in the audit
+    trail too."""
 
     def begin() -> int:
         with db.write() as tx:
             return runs.begin(tx, now)
 
     def finish(outcome: runs.Outcome) -> int:
+        ended = utcnow()
+        event = Event(ended, "rotation", outcome=_OUTCOMES.get(outcome, outcome), via="command")
         with db.write() as tx:
-            return runs.finish(tx, number, outcome, utcnow(), report)
+            done = runs.finish(tx, number, outcome, ended, report)
+            audit.append(tx, system.audit_key(tx, master), [(SYSTEM, event)])
+            return done
 
     number = patiently(db, begin)
     try:

@@ -15,8 +15,10 @@ from functools import partial
 
 from config import Settings
 from models.errors import ConfigurationError, DatabaseUnavailable
+from models.events import SYSTEM, Event
 from models.rows import SystemKey
 from models.settings_text import split_keys
+from utils.audit_log import AuditLog
 from utils.crypto import MasterKeys
 from utils.db import Database, open_database, sqlite_path
 from utils.keycommand import read_from_command
@@ -24,7 +26,7 @@ from utils.keyfile import create_master_key, make_private_folder, read_master_ke
 from utils.migrate import applied_schema, migrate, newest_schema, refuse_newer
 from utils.pace import Pace
 from utils.passwords import PasswordHasher
-from utils.store import system
+from utils.store import audit, system
 from utils.throttle import Throttle
 
 logger = logging.getLogger("secrets_manager")
@@ -45,6 +47,12 @@ class Vault:
     pace: Pace = field(repr=False)
     token_key: SystemKey = field(repr=False)  # API tokens are bound to their rows with it
     grant_key: SystemKey = field(repr=False)  # and grants with this one
+    audit: AuditLog = field(repr=False)
+
+    def close(self) -> None:
+        """Write what waits for the audit trail, and close the database."""
+        self.audit.close()
+        self.db.close()
 
 
 def open_vault(settings: Settings, now: datetime) -> Vault:
@@ -76,7 +84,8 @@ def open_vault(settings: Settings, now: datetime) -> Vault:
         (settings.REQUESTS_PER_MINUTE_PRINCIPAL, settings.REQUESTS_PER_MINUTE_SOURCE),
     )
     tokens, shares = keys[system.TOKEN], keys[system.GRANT]
-    return Vault(settings, db, master, hasher, throttle, Pace(), tokens, shares)
+    log = AuditLog(db, keys[system.AUDIT], settings.DATABASE_TIMEOUT)
+    return Vault(settings, db, master, hasher, throttle, Pace(), tokens, shares, log)
 
 
 def open_existing_store(settings: Settings) -> tuple[Database, MasterKeys]:
@@ -231,7 +240,9 @@ def _system_keys(db: Database, master: MasterKeys, now: datetime) -> dict[str, S
     if keys is not None:
         return keys
     with db.write() as tx:
-        system.ensure_system_keys(tx, master, now)
+        made = system.ensure_system_keys(tx, master, now)
         keys = system.load_keys(tx, master)
+        if keys is not None and system.AUDIT in made:
+            audit.append(tx, keys[system.AUDIT], [(SYSTEM, Event(now, "audit.begin"))])
     assert keys is not None  # noqa: S101 - just made, in this transaction
     return keys

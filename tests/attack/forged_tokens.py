@@ -48,7 +48,7 @@ def row(attempt: Attempt) -> Sequence[Figure]:
             genuine = _genuine(app, ACCESS)[1].with_claims()
             if present(app, "GET", "/account", f"{ACCESS}={genuine}").status_code != 200:
                 faults.append(f"{engine}: a genuine token is refused too")
-            vault_of(app).db.close()
+            vault_of(app).close()
     attempt.blame(faults)
     return [
         Figure(len(refused), "attacks", at_least=60),

@@ -22,7 +22,7 @@ Damage = Callable[[Vault], set[str]]
 def plant(vault: Vault, sql: str, *parameters: Any) -> None:
     """Change rows past all constraints: those that the database would not let pass, too."""
     if isinstance(vault.db, SqliteDatabase):
-        vault.db.close()
+        vault.close()
         with closing(sqlite3.connect(vault.db.path)) as lite, lite:
             lite.execute("PRAGMA foreign_keys = OFF")
             lite.execute(sql, parameters)

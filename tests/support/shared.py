@@ -46,7 +46,7 @@ def shared_app(
         )
     )
     yield application
-    vault_of(application).db.close()
+    vault_of(application).close()
 
 
 def unique(username: str) -> str:

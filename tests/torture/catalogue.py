@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.torture import (
+    audit_tampers,
     backups,
     every_call_fails,
     first_start,
@@ -25,5 +26,6 @@ ROWS: dict[str, Row] = {
     "rotation-million-many-users": rotation_million.row_of(rotation_million.USERS),
     "rewrap-master": rewrap_master.row,
     "tampers": tampers.row,
+    "audit-tampers": audit_tampers.row,
     "backups": backups.row,
 }

@@ -17,6 +17,7 @@ from tests.support.dump import Dump, delta, dump
 from tests.support.faults import WHENS, FaultPlan, FaultyDatabase, When
 from tests.support.people import Person
 from tests.support.postgres import PostgresServer, start_postgres
+from tests.support.quiet import without_queued_events
 from tests.torture.framework import Attempt, Figure, log_to, none
 from tests.torture.rotation_faults import RotationLaboratory
 from tests.torture.trial import Trial
@@ -144,6 +145,7 @@ class Laboratory:
     def __init__(self, settings: Settings) -> None:
         self.app: Flask = create_app(settings)
         self.vault: Vault = context.vault_of(self.app)
+        without_queued_events(self.vault)
         self._plan = FaultPlan()
         faulty = FaultyDatabase(self.vault.db, self._plan)
         context.install(self.app, replace(self.vault, db=faulty))
@@ -151,7 +153,7 @@ class Laboratory:
 
     def close(self) -> None:
         """Close the database."""
-        self.vault.db.close()
+        self.vault.close()
 
     def try_all(self, operation: Operation) -> Trial:
         """Fail each call of *operation*, first instead of and then after carrying it out."""

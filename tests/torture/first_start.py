@@ -16,6 +16,7 @@ from tests.support.postgres import start_postgres
 from tests.torture.framework import Attempt, Figure, none
 from tests.torture.inspection import inspect
 from tests.torture.starter import Starter
+from utils.store.system import PURPOSES
 from utils.vault import open_store
 
 PROCESSES = 6
@@ -152,7 +153,7 @@ def _key_faults(settings: Settings) -> list[str]:
             )
     finally:
         db.close()
-    expected = {"pepper": 1, "signing": 1, "token": 1, "grant": 1}
+    expected = dict.fromkeys(PURPOSES, 1)
     faults = [] if counted == expected else [f"system keys: {counted}"]
     folder = settings.INSTANCE_DIR
     places = [folder, *folder.iterdir()]

@@ -48,7 +48,7 @@ class RotationLaboratory:
 
     def close(self) -> None:
         """Close the database."""
-        self._vault.db.close()
+        self._vault.close()
 
     def count_calls(self) -> int:
         """How many calls a rotation makes when nothing fails."""

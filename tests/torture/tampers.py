@@ -106,7 +106,7 @@ class Museum:
         """All was taken back, so all must be well."""
         self._must_be_whole("at the end")
         self.attacker.close()
-        self.vault.db.close()
+        self.vault.close()
 
     def _furnish(self) -> None:
         """Accounts with a destroyed, a retired and a current key; versions under the last two."""

@@ -1,11 +1,11 @@
 -- The schema. {identity}, {binary} and {then_id} are filled in per engine (utils/db.py).
 -- All times are microseconds since 1970-01-01T00:00Z. Texts that sort are compared as bytes.
 
--- Random keys of the service itself (password pepper; keys for session tokens, API tokens and grants),
--- wrapped by a master key.
+-- Random keys of the service itself (password pepper; keys for session tokens, API tokens, grants and
+-- the audit trail), wrapped by a master key.
 CREATE TABLE system_keys (
     id          {identity},
-    purpose     TEXT NOT NULL CHECK (purpose IN ('pepper', 'signing', 'token', 'grant')),
+    purpose     TEXT NOT NULL CHECK (purpose IN ('pepper', 'signing', 'token', 'grant', 'audit')),
     created_at  BIGINT NOT NULL,
     retired_at  BIGINT,
     sealed      TEXT NOT NULL,
@@ -172,4 +172,33 @@ CREATE TABLE rotation_runs (
     destroyed     BIGINT NOT NULL DEFAULT 0,
     rewrapped     BIGINT NOT NULL DEFAULT 0,
     failed        BIGINT NOT NULL DEFAULT 0
+);
+
+-- The audit trail: a chain of events per account (its number), and chain 0 of the service itself. Each
+-- mac is over the event, its place and the mac before it; a head's, over where its chain begins and ends.
+-- No foreign key: a chain outlives what it tells of.
+CREATE TABLE audit_heads (
+    chain_id    BIGINT PRIMARY KEY,
+    anchor      BIGINT NOT NULL,        -- number of the last event that was purged
+    anchor_mac  TEXT NOT NULL,
+    number      BIGINT NOT NULL,        -- of the newest event
+    last_mac    TEXT NOT NULL,
+    mac         TEXT NOT NULL
+);
+CREATE TABLE audit_events (
+    chain_id         BIGINT NOT NULL,
+    number           BIGINT NOT NULL,
+    happened_at      BIGINT NOT NULL,
+    action           TEXT {binary} NOT NULL,
+    name             TEXT {binary} NOT NULL,
+    outcome          TEXT NOT NULL,     -- 'ok', or the kind of problem
+    username         TEXT NOT NULL,     -- a copied name: who did it
+    via              TEXT NOT NULL,     -- 'session', 'token', 'command' or ''
+    credential_id    TEXT NOT NULL,
+    credential_name  TEXT NOT NULL,
+    address          TEXT NOT NULL,
+    request_id       TEXT NOT NULL,
+    times            BIGINT NOT NULL,
+    mac              TEXT NOT NULL,
+    PRIMARY KEY (chain_id, number)
 );

@@ -13,6 +13,7 @@ from models.rows import (
     Act,
     Author,
     Change,
+    Limits,
     Secret,
     SecretInfo,
     SecretName,
@@ -109,6 +110,7 @@ def patch(
     name: SecretName,
     change: Change,
     conditions: Conditions,
+    limits: Limits,
     now: datetime,
 ) -> Shared:
     """Change the value of a secret that is shared with *grantee* for writing.
@@ -124,7 +126,7 @@ def patch(
     if shared is None:
         raise absent_share()
     shared.require_write()
-    act = Act(shared.owner, Author(grantee.username, "session"), now)
+    act = Act(shared.owner, Author(grantee.username, "session"), now, limits)
     info = secrets.patch(tx, master, act, name, change, conditions)
     return Shared(shared.owner, shared.owner_name, info, shared.grant)
 

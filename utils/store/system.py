@@ -1,5 +1,5 @@
 """System keys: the password pepper, the keys that sign session tokens, those for API tokens and for
-grants."""
+grants and the audit trail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ PEPPER = "pepper"
 SIGNING = "signing"
 TOKEN = "token"  # noqa: S105 - a purpose
 GRANT = "grant"
-PURPOSES = (PEPPER, SIGNING, TOKEN, GRANT)
+AUDIT = "audit"
+PURPOSES = (PEPPER, SIGNING, TOKEN, GRANT, AUDIT)
 
 
 # From one fingerprint to the next by index: there are a few, under hundreds of thousands of keys,
@@ -41,13 +42,17 @@ class SigningKey:
     key: SystemKey = field(repr=False)
 
 
-def ensure_system_keys(tx: Tx, master: MasterKeys, now: datetime) -> None:
-    """Create what is missing. In a write transaction, so that two starting processes share."""
+def ensure_system_keys(tx: Tx, master: MasterKeys, now: datetime) -> list[str]:
+    """Create what is missing, and say of which purposes. In a write transaction, so that two
+    starting processes share."""
+    made = []
     if tx.dialect.row_locks:
         tx.run("LOCK TABLE system_keys IN SHARE ROW EXCLUSIVE MODE")
     for purpose in PURPOSES:
         if tx.one("SELECT 1 FROM system_keys WHERE purpose = ?", purpose) is None:
             _create(tx, master, purpose, now)
+            made.append(purpose)
+    return made
 
 
 def load_keys(tx: Tx, master: MasterKeys) -> dict[str, SystemKey] | None:
@@ -69,6 +74,14 @@ def load_keys(tx: Tx, master: MasterKeys) -> dict[str, SystemKey] | None:
             ) from error
         opened[purpose] = key
     return opened if opened.keys() >= set(PURPOSES) else None
+
+
+def audit_key(tx: Tx, master: MasterKeys) -> SystemKey:
+    """The key of the audit trail, for commands, which do not open the others."""
+    row = tx.one("SELECT id, sealed, master FROM system_keys WHERE purpose = 'audit'")
+    if row is None:
+        raise LookupError("there is no key for the audit trail")
+    return master.unwrap_system_key(WrappedKey(row[1], row[2]), AUDIT, row[0])
 
 
 def current_signing_key(tx: Tx, master: MasterKeys) -> SigningKey:
