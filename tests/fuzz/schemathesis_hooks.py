@@ -111,5 +111,7 @@ def before_call(_context: Any, case: Case[Any], _kwargs: Any) -> None:
     for name in _CONFIRMING & set(body):
         if case.operation.label in _ENDS and next(_NUMBERS) % 2:
             body[name] = PASSWORD
+    if "new_password" in body and body["new_password"] == body.get("current_password"):
+        body["new_password"] += "x"
     if body.get("cidrs"):
         body["cidrs"] = ["10.0.0.0/8"]

@@ -35,6 +35,7 @@ expected-statuses = ["400", "401", "403", "404", "405", "406", "409",
   "411", "412", "413", "415", "422"]
 """
 _SERVER_ERRORS = {"ServerError", "ContentTypeServerError"}
+_CRASHES = ('"problem": "internal-error"', '"event": "crash"', "Traceback (most recent call last)")
 Report = dict[str, Any]
 
 
@@ -51,7 +52,7 @@ def row(attempt: Attempt) -> Sequence[Figure]:
         report = fuzz(attempt, server.url)
         log = server.log.read_text(errors="replace")
     errors, unlike = faults(report)
-    crashes = log.count(" crash ") + log.count("Traceback (most recent call last)")
+    crashes = sum(log.count(sign) for sign in _CRASHES)
     return [
         Figure(report["operations"]["tested"], "operations", at_least=20),
         Figure(report["test_cases"]["generated"], "cases", at_least=attempt.scaled(CASES)),
