@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from models import names
+from models import names, shapes
 from models.events import EventQuery
 from models.requests import CURSOR_RULE, Moment, Number, Query
 
@@ -43,14 +43,14 @@ def _prefix(text: str) -> str:
 class ListEvents(Query):
     """``GET /audit``."""
 
-    action: Annotated[str, AfterValidator(_action)] | None = None
-    name: Annotated[str, AfterValidator(_about)] | None = None
-    prefix: Annotated[str, AfterValidator(_prefix)] | None = None
+    action: Annotated[str, AfterValidator(_action), shapes.ACTION] | None = None
+    name: Annotated[str, AfterValidator(_about), shapes.SECRET_NAME] | None = None
+    prefix: Annotated[str, AfterValidator(_prefix), shapes.PREFIX] | None = None
     outcome: Literal["ok", "refused"] | None = None
     since: Moment | None = None
     until: Moment | None = None
     limit: Annotated[Number, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+    cursor: Annotated[str, AfterValidator(_cursor), shapes.NUMBER] | None = None
 
     def query(self) -> EventQuery:
         """What to ask for: one more than the page holds tells whether there is another."""

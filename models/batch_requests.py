@@ -33,7 +33,11 @@ def _unique(names: list[str]) -> list[str]:
 class BatchGet(Request):
     """``POST /secrets:batchGet``. No rule for names: one that no secret can have is absent."""
 
-    names: Annotated[list[str], Field(min_length=1, max_length=MAX_BATCH), AfterValidator(_unique)]
+    names: Annotated[
+        list[str],
+        Field(min_length=1, max_length=MAX_BATCH, json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_unique),
+    ]
 
 
 class Write(NewSecret):

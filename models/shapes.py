@@ -80,6 +80,33 @@ CIDR = text(
 )
 ID = text(pattern=f"^{_ID}$", description="an id, as a list shows it")
 CURSOR = text(pattern="^[A-Za-z0-9_-]+$", description="the `next_cursor` of a page, unchanged")
+ASSIGNMENTS: JsonDict = {"type": "string", "description": "a .env file: lines of NAME=value"}
+NUMBER = text(
+    pattern="^[1-9][0-9]{0,8}$", description="the `next_cursor` of a page, unchanged: a number"
+)
+ACTION = text(
+    pattern=r"^[a-z-]{1,32}(?:\.[a-z-]{1,32})?$", description="an action, such as secret.read"
+)
+NEW_PREFIX = text(
+    maxLength=names.MAX_NAME,
+    pattern=f"^(?:{_SEGMENT}/)*$",
+    description="what is put before each name",
+)
+# Either of its fields, and not null: what is to go is said in full.
+ONE_OF_ITS_FIELDS: JsonDict = {
+    "minProperties": 1,
+    "maxProperties": 1,
+    "properties": {
+        "versions": {
+            "type": "array",
+            "items": {"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+            "minItems": 1,
+            "maxItems": 100,
+        },
+        "all": {"const": True},
+    },
+    "examples": [{"versions": [1, 2]}],
+}
 MOMENT_CURSOR = text(
     pattern=rf"^[1-9][0-9]{{0,17}}\.{_ID}$", description="the `next_cursor` of a page, unchanged"
 )

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models import names
+from models import names, shapes
 from models.account_requests import ListSessions
 from models.grants import Permission
-from models.requests import Request, checked_value, from_base64
+from models.requests import MAX_VALUE_BYTES, Request, checked_value, from_base64
 from models.rows import Change, Username, Value
 
 Position = tuple[int, str]  # in a list: when it was granted, and the grant's id
@@ -25,18 +25,20 @@ def _username(text: str) -> Username:
 class Share(Request):
     """``POST /secrets/<name>:share``."""
 
-    username: Annotated[Username, AfterValidator(_username)]
+    username: Annotated[Username, AfterValidator(_username), shapes.USERNAME]
     permission: Permission
 
 
 class Unshare(Request):
     """``POST /secrets/<name>:unshare``."""
 
-    username: Annotated[Username, AfterValidator(_username)]
+    username: Annotated[Username, AfterValidator(_username), shapes.USERNAME]
 
 
 class PatchShared(Request):
     """``PATCH /shared/<owner>/<name>``: a value. The rest of a secret is its owner's affair."""
+
+    model_config = shapes.secret_fields(MAX_VALUE_BYTES)
 
     secret: str = Field(repr=False)
     encoding: Literal["text", "base64"] = "text"
@@ -63,7 +65,7 @@ class ListShares(ListSessions):
 class ListShared(ListSessions):
     """``GET /shared``: pages as those of sessions, of one owner or of all."""
 
-    owner: Annotated[Username, AfterValidator(_username)] | None = None
+    owner: Annotated[Username, AfterValidator(_username), shapes.USERNAME] | None = None
 
 
 def cursor_after(last: Position | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from models import names
+from models import names, shapes
 from models.dotenv import assignments
 from models.errors import BodyTooLarge, FieldProblem, InvalidFields, MalformedRequest
 from models.export_formats import Format
@@ -47,7 +47,7 @@ def _new_prefix(text: str) -> str:
 class ImportSecrets(Query):
     """``POST /secrets:import``."""
 
-    prefix: Annotated[str, AfterValidator(_new_prefix)] = ""
+    prefix: Annotated[str, AfterValidator(_new_prefix), shapes.NEW_PREFIX] = ""
     on_conflict: OnConflict = "fail"
     dry_run: Literal["true", "false"] = "false"
 
@@ -78,7 +78,9 @@ class ImportFile(Request):
             "type": "object",
             "title": cls.__name__,
             "description": "Values by name.",
-            "additionalProperties": {"type": "string"},
+            "propertyNames": shapes.SECRET_NAME.json_schema,
+            "additionalProperties": {"type": "string", "maxLength": MAX_VALUE_BYTES},
+            "maxProperties": MAX_ENTRIES,
             "examples": [{"db/password": "hunter2"}],
         }
 

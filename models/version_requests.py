@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models import names
+from models import names, shapes
 from models.requests import CURSOR_RULE, Number, Query, Request
 from models.rows import SecretName
 
@@ -40,7 +40,7 @@ class ListVersions(Query):
     """``GET /secrets/<name>:versions``."""
 
     limit: Annotated[Number, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+    cursor: Annotated[str, AfterValidator(_cursor), shapes.NUMBER] | None = None
 
     @property
     def before(self) -> int:
@@ -57,6 +57,8 @@ class Rollback(Request):
 class Destroy(Request):
     """``POST /secrets/<name>:destroy``. What is to go is said in full: neither is the default."""
 
+    model_config = ConfigDict(json_schema_extra=shapes.ONE_OF_ITS_FIELDS)
+
     versions: (
         Annotated[list[VersionNumber], Field(min_length=1, max_length=MAX_DESTROYED)] | None
     ) = None
@@ -72,4 +74,4 @@ class Destroy(Request):
 class Move(Request):
     """``POST /secrets/<name>:move``."""
 
-    to: Annotated[SecretName, AfterValidator(_name)]
+    to: Annotated[SecretName, AfterValidator(_name), shapes.SECRET_NAME]

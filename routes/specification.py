@@ -17,6 +17,8 @@ from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 from models import errors
+from models.shapes import ASSIGNMENTS
+from models.transfer_requests import ImportFile
 from routes import guard, refusals
 from routes.declared import Answer, Declaration, declaration_of
 from routes.endpoint import JSON
@@ -160,7 +162,7 @@ def _body(one: Operation, models: Shapes) -> Schema | None:
     types = media_types(one.declared.body)
     if not types or one.method in SAFE_METHODS:
         return None
-    content = {kind: _bare(kind) for kind in types}
+    content = {kind: _bare(kind, file=one.declared.body is ImportFile) for kind in types}
     if JSON in content:
         content[JSON] = _json(one.declared.body, models)
     return {"required": True, "content": content}
@@ -192,6 +194,8 @@ def _json(model: type[BaseModel], models: Shapes) -> Schema:
     return {"schema": models.references[model], "example": models.example(model)}
 
 
-def _bare(kind: str) -> Schema:
+def _bare(kind: str, *, file: bool = False) -> Schema:
     """Text as text; of bytes, OpenAPI 3.1 says nothing: that is its way to say "any"."""
+    if file and kind == "text/plain":
+        return {"schema": ASSIGNMENTS, "example": "DB_PASSWORD=hunter2\n"}
     return {"schema": {"type": "string"}, "example": BARE[kind]} if kind in BARE else {"schema": {}}

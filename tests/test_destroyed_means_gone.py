@@ -30,6 +30,7 @@ from utils.rotation import Rotator
 from utils.sqlite import SqliteDatabase
 from utils.sqlite_remains import remains
 from utils.store import keys
+from utils.store.system import PURPOSES
 from utils.vault import Vault, open_vault
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
@@ -166,7 +167,7 @@ def test_nothing_that_the_old_master_key_opens_is_left(
     goes on meanwhile."""
     masters = Replacement(used)
     wrapped = Past(used, only_wrapped=True)
-    assert wrapped.count == number(used, "SELECT count(*) FROM user_key_material") + 3
+    assert wrapped.count == number(used, "SELECT count(*) FROM user_key_material") + len(PURPOSES)
     assert wrapped.found_in(settings.INSTANCE_DIR).keys() >= {"secrets.db"}
     both = {"SECRETS_MASTER_KEYS": f"{masters.new},{masters.old}"}
     with Server(settings.INSTANCE_DIR, both) as server:

@@ -28,7 +28,7 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "versions": ("GET", ":versions", {}),
     "shares": ("GET", ":shares", {}),
     "rollback": ("POST", ":rollback", {"json": {"version": 1}}),
-    "destroy": ("POST", ":destroy", {"json": {}}),
+    "destroy": ("POST", ":destroy", {"json": {"all": True}}),
 }
 
 

@@ -24,6 +24,7 @@ from tests.support.rotation import (
     states,
 )
 from utils.store import keys
+from utils.store.system import PURPOSES
 from utils.vault import Vault
 
 FRESH, OLD = ["current"], ["destroyed", "current"]
@@ -274,8 +275,8 @@ def test_the_status_is_a_table_for_people(vault: Vault, owners: dict[str, UserId
     assert master.split() == [
         vault.master.current,
         "current",
-        "6",
+        str(3 + len(PURPOSES)),
         "keys",
-    ]  # three are the service's
+    ]  # of three users, and the service's
     assert summary.startswith("3 keys, 1 destroyed, 0 stale ciphertexts, oldest stale: none, ")
     assert summary.endswith(" done")

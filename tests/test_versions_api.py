@@ -441,7 +441,7 @@ def test_what_is_deleted_has_no_state_to_match(alice: Person, what: str, body: A
         ("rollback", {"version": 0}, "#/version"),
         ("rollback", {"version": "1"}, "#/version"),
         ("rollback", {"version": True}, "#/version"),
-        ("rollback", {"version": 1.0}, "#/version"),
+        ("rollback", {"version": 1.5}, "#/version"),
         ("rollback", {"version": 2**31}, "#/version"),
         ("rollback", {"version": 1, "name": "b"}, "#"),
         ("undelete", {"version": 1}, "#"),

@@ -64,7 +64,7 @@ class Shapes:
         for key in (f"{owner}.{field}", field):
             if key in BY_FIELD:
                 return BY_FIELD[key]
-        if "properties" in schema:
+        if "properties" in schema and "examples" not in schema:
             parts = schema["properties"].items()
             return {name: self._example(part, owner, name) for name, part in parts}
         inner = schema.get("items") or schema.get("anyOf", [None])[0]

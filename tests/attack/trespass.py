@@ -82,6 +82,7 @@ _WITHOUT_SESSION = {
     "POST /refresh",
     "POST /logout",
     "GET /metrics",
+    "HEAD /metrics",
 }
 _ID = re.compile(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{22}(?![0-9A-Za-z_-])")
 _TOKEN = re.compile(r"smt_[0-9A-Za-z_]+")

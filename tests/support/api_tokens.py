@@ -58,7 +58,7 @@ class Route:
 
     def name_in(self, folder: str) -> str:
         """A name for which it succeeds, in a folder with a secret *there* and one *deleted*."""
-        if self.path == "/secrets":
+        if self.path in {"/secrets", "/secrets:import"}:
             return folder + "new"
         return folder + ("deleted" if self.path.endswith(":undelete") else "there")
 
