@@ -88,7 +88,7 @@ class Callers:
     def get(self, case: Case[Any], _context: AuthContext) -> Credentials:
         """Credentials that the operation takes."""
         security = case.operation.definition.raw.get("security", [])
-        if label in _ENDS:
+        if case.operation.label in _ENDS:
             found = _PEOPLE.somebody()
             if case.operation.label != "POST /refresh":
                 return {name: value for name, value in found.items() if "access" in name}
@@ -121,11 +121,13 @@ def before_call(_context: Any, case: Case[Any], _kwargs: Any) -> None:
         if not _TAGS.fullmatch(str(case.headers[name])):
             case.headers[name] = '"0"'
     for name in _CONFIRMING & set(body):
-        if case.operation.label in _ENDS and next(_NUMBERS) % 2:
+        if label in _ENDS and next(_NUMBERS) % 2:
             body[name] = PASSWORD
     for name in {"new_password"} | ({"password"} if label == "POST /register" else set()):
         if name in body and len(body[name]) < 20:
             body[name] += f"~{next(_NUMBERS)}"
+    if label == "POST /secrets:batchWrite" and isinstance(body.get("writes"), list):
+        body["writes"] = list({write["name"]: write for write in body["writes"]}.values())
     if label.endswith(":share") and "username" in body:
         body["username"] = _PEOPLE.grantee()
     if body.get("cidrs"):
