@@ -87,7 +87,7 @@ def about(name: str, owner: UserId | None = None) -> None:
 def saw(name: str, outcome: str = OK) -> None:
     """A read of many: one event each, in place of the one for the whole."""
     if (trail := _trail()) is not None:
-        trail.seen.append((name, outcome))
+        trail.seen.append((name if parse_secret_name(name) else "", outcome))
 
 
 def record(

@@ -26,6 +26,7 @@ from tests.support.log import logged
 from tests.support.postgres import start_postgres
 from tests.support.server import Server
 from utils.db import Database
+from utils.store.system import PURPOSES
 from utils.vault import open_store
 
 # In every secret value and password, and wherever somebody might paste one by mistake.
@@ -165,7 +166,7 @@ def _make_mistakes(place: Place) -> list[tuple[str, requests.Response]]:
         (409, "POST", "/register", {"json": {"username": CONTROL, "password": MARK}}),
         (401, "GET", f"/account?{MARK}={MARK}", {"cookies": {"access_token_cookie": MARK}}),
         (404, "GET", f"/{MARK}?token={MARK}", {"headers": {"User-Agent": MARK}}),
-        (404, "GET", f"/secrets/{MARK}", {"headers": {"X-Request-ID": MARK}}),
+        (404, "GET", f"/secrets/{MARK}//", {"headers": {"X-Request-ID": MARK}}),
         (422, "POST", "/register", {"json": {"username": f"{MARK} ", "password": MARK}}),
         (422, "POST", "/register", {"json": {"username": MARK, "password": MARK}}),
         (400, *put, {"data": f'{{"secret": "{MARK}"', "headers": plain}),
@@ -248,7 +249,7 @@ def _keys(place: Place) -> dict[str, bytes]:
             # What was sealed is the key's place, and then the key: 44 characters.
             keys[f"{kind} {number}"] = Fernet(master).decrypt(sealed)[-44:]
     db.close()
-    assert len(keys) == 7  # two of them the user's: she rotated once
+    assert len(keys) == 3 + len(PURPOSES)  # two of them the user's: she rotated once
     halves: dict[str, bytes] = {}
     for name, key in keys.items():
         binary = base64.urlsafe_b64decode(key)

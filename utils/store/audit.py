@@ -55,6 +55,13 @@ _FROM = (
 )
 
 
+_ROWS_AT_ONCE = 1000  # of 14 columns: SQLite takes 32,766 parameters
+_INSERT = (
+    "INSERT INTO audit_events (chain_id, number, happened_at, action, name, outcome, username, "
+    "via, credential_id, credential_name, address, request_id, times, mac) VALUES {rows}"
+)
+
+
 def append(tx: Tx, key: SystemKey, events: Iterable[tuple[ChainId, Event]]) -> None:
     """Add events to their chains. To be called last in a transaction: it locks their heads."""
     in_order = sorted(events, key=lambda one: one[0])
@@ -70,12 +77,8 @@ def append(tx: Tx, key: SystemKey, events: Iterable[tuple[ChainId, Event]]) -> N
             rows.append((chain, *said, last))
         moved = Head(head.anchor, head.anchor_mac, number, last)
         heads.append((number, last, head_mac(key, chain, moved), chain))
-    tx.run_many(
-        "INSERT INTO audit_events (chain_id, number, happened_at, action, name, outcome, username, "
-        "via, credential_id, credential_name, address, request_id, times, mac) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        rows,
-    )
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        tx.run_of(_INSERT, rows[start : start + _ROWS_AT_ONCE])
     tx.run_many(
         "UPDATE audit_heads SET number = ?, last_mac = ?, mac = ? WHERE chain_id = ?", heads
     )
