@@ -11,8 +11,9 @@ from models.rows import UserId, Username
 ChainId = NewType("ChainId", int)  # an account's number, or:
 SYSTEM = ChainId(0)  # what belongs to no account, or to one that is gone
 OK = "ok"
-# What a chain begins with. One that begins otherwise has lost its beginning.
-FIRST = frozenset({"account.create", "audit.begin"})
+# What a chain begins with: the system's, and an account's. One that begins otherwise has lost its
+# beginning; a refused registration, which anybody can cause, is no beginning.
+FIRST_OF_SYSTEM, FIRST_OF_ACCOUNT = "audit.begin", "account.create"
 
 Via = Literal["session", "token", "command", ""]
 

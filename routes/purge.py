@@ -33,7 +33,7 @@ _REMAINS = "is in use: what was purged or destroyed stays in its files until the
 def purge(context: click.Context, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Delete for good what is kept longer than VERSIONS_KEPT and DELETED_RETENTION say."""
     out, vault = Output(as_json=as_json, quiet=quiet, command="flask purge"), current_vault()
-    context.call_on_close(vault.db.close)
+    context.call_on_close(vault.close)
     try:
         status = _purge(vault, out, dry_run=dry_run)
     except TryLater as error:

@@ -193,7 +193,7 @@ def test_registrations_are_counted_for_all_nodes_and_logins_are_not(
     answers = [register(one)[0] for one in (app, other) * REGISTRATIONS]
     assert answers.count(201) == REGISTRATIONS
     assert Person(app, "").post("/login", json=wrong, environ_base=base).status_code == 401
-    vault_of(other).db.close()
+    vault_of(other).close()
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -208,7 +208,7 @@ def test_zero_turns_each_limit_off(settings: Settings) -> None:
     assert all(alive(sessions))
     for name in range(2 * TOKENS):
         made(sessions[0], f"job{name}")
-    vault_of(app).db.close()
+    vault_of(app).close()
 
 
 def test_the_defaults_limit_and_are_generous() -> None:

@@ -36,7 +36,7 @@ def costlier(settings: Settings, vault: Vault) -> Iterator[Flask]:
     raised = settings.model_copy(update={"BCRYPT_COST": settings.BCRYPT_COST + 1})
     application = create_app(raised)
     yield application
-    vault_of(application).db.close()
+    vault_of(application).close()
 
 
 def test_logins_at_once_all_succeed_though_one_of_them_upgrades_the_hash(

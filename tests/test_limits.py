@@ -172,5 +172,5 @@ def test_zero_is_no_limit(settings: Settings, app: Flask, alice: Person) -> None
     person.login()
     assert [put(person, "new")[0] for _ in range(VERSIONS + 1)] == [201, *[200] * VERSIONS]
     assert write_batch(person, "new", "newer").status_code == 200
-    vault_of(without).db.close()
+    vault_of(without).close()
     assert put(alice, "new") == LIMIT

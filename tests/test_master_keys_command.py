@@ -78,7 +78,7 @@ def test_a_command_that_fails_stops_the_start(
     settings: Settings, now: datetime, script: Script
 ) -> None:
     """Instead of a start with a key of our own; and a rotation ends in the same line."""
-    open_vault(settings, now).db.close()
+    open_vault(settings, now).close()
     program = script(f"echo {CANARY}; echo {CANARY} >&2; exit 3")
     with pytest.raises(ConfigurationError, match="ended with status 3"):
         open_vault(settings.model_copy(update={"MASTER_KEYS_COMMAND": (program,)}), now)

@@ -75,7 +75,7 @@ def measured(settings: Settings) -> Iterator[Flask]:
     """The application with metrics."""
     application = create_app(settings.model_copy(update={"METRICS_TOKEN": TOKEN}))
     yield application
-    vault_of(application).db.close()
+    vault_of(application).close()
 
 
 @pytest.fixture(autouse=True)
@@ -241,7 +241,7 @@ def test_nobody_looks_without_the_token(settings: Settings, on: bool) -> None:
         of_alice = {"Authorization": f"Bearer {made['token']}"}
         assert refusal(shown(app, of_alice)) == (403, "missing-power")
     finally:
-        vault_of(app).db.close()
+        vault_of(app).close()
 
 
 @on_one_engine

@@ -250,7 +250,7 @@ def test_csrf_is_described_where_it_is_on(settings: Settings) -> None:
     found = operations_of(described)
     assert found["POST /secrets"]["security"] == [{"session": [], "csrf": []}, {"token": []}]
     assert found["GET /secrets"]["security"] == [{"session": []}, {"token": []}]
-    vault_of(app).db.close()
+    vault_of(app).close()
 
 
 # --- served ------------------------------------------------------------------------------------

@@ -243,7 +243,7 @@ def test_a_source_is_refused_before_anything_is_looked_up(
         assert get(nobody, address=AWAY) == 401
         clock.shift(6)
         assert [get(nobody) for _ in range(2)] == [401, 429]
-    vault_of(app).db.close()
+    vault_of(app).close()
 
 
 def test_a_principal_has_the_same_limit_from_everywhere(settings: Settings, now: datetime) -> None:
@@ -262,7 +262,7 @@ def test_a_principal_has_the_same_limit_from_everywhere(settings: Settings, now:
         for token in tokens:
             assert [get(token) for _ in range(11)] == [200] * 10 + [429]
         assert [get(Person(app, "nobody")) for _ in range(20)] == [401] * 20
-    vault_of(app).db.close()
+    vault_of(app).close()
 
 
 def test_counting_costs_one_write_a_second(settings: Settings, now: datetime) -> None:
@@ -279,7 +279,7 @@ def test_counting_costs_one_write_a_second(settings: Settings, now: datetime) ->
                     assert ada.get("/secrets", buffered=True).status_code == 200
                 clock.shift(1)
         assert counting.transactions.count("write") == expected
-        vault_of(app).db.close()
+        vault_of(app).close()
 
 
 def test_workers_count_together_and_nobodys_address_is_stored(
@@ -306,4 +306,4 @@ def test_workers_count_together_and_nobodys_address_is_stored(
     assert "subject" in stored
     assert HOME not in stored
     for app in apps:
-        vault_of(app).db.close()
+        vault_of(app).close()

@@ -313,7 +313,7 @@ def test_a_database_that_stays_busy_is_told_in_one_line(
 ) -> None:
     """1; what was committed stays, and the next run does the rest."""
     doomed(vault, alice)
-    vault.db.close()
+    vault.close()
     with monkeypatch.context() as impatient, locked(vault.settings.DATABASE_URL):
         impatient.setattr(vault.db, "patience_seconds", 0.1)
         impatient.setattr(vault.db, "_busy_timeout_ms", 1000)

@@ -209,13 +209,13 @@ def test_the_first_start_makes_what_it_needs(
 ) -> None:
     """A private folder with the database and a master key, and says so once."""
     settings = Settings(INSTANCE_DIR=instance, BCRYPT_COST=10)
-    open_vault(settings, now).db.close()
+    open_vault(settings, now).close()
     assert mode(instance) == 0o700
     assert {path.name: mode(path) for path in instance.iterdir()} == {
         "master.key": 0o600,
         "secrets.db": 0o600,
     }
-    open_vault(settings, now).db.close()
+    open_vault(settings, now).close()
     said = [text for text in caplog.messages if "master.key" in text]
     assert len(said) == 1
     assert said[0].startswith(f"Created {instance / 'master.key'}. Keep a copy apart")
@@ -242,7 +242,7 @@ def test_with_configured_keys_nothing_is_made_on_disk(
     settings = Settings(
         INSTANCE_DIR=instance, DATABASE_URL=database_url, MASTER_KEYS=(OTHER_KEY,), BCRYPT_COST=10
     )
-    open_vault(settings, now).db.close()
+    open_vault(settings, now).close()
     assert not instance.exists()
 
 
@@ -266,7 +266,7 @@ def test_a_low_hashing_cost_is_pointed_out(
     settings: Settings, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The setting goes that low only for tests like these."""
-    open_vault(settings, now).db.close()
+    open_vault(settings, now).close()
     assert "SECRETS_BCRYPT_COST is below 10" in caplog.text
 
 

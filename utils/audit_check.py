@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from models.events import FIRST, ChainFault, ChainId, Head
+from models.events import (
+    FIRST_OF_ACCOUNT,
+    FIRST_OF_SYSTEM,
+    OK,
+    SYSTEM,
+    ChainFault,
+    ChainId,
+    Head,
+)
 from models.rows import SystemKey
 from utils.db import Database, Tx
 from utils.store import audit
@@ -42,10 +50,11 @@ def _follow(
         return reached, last, _out_of_place(reached + 1, lowest)
     while batch := audit.rows_after(tx, chain, reached, _BATCH):
         for *said, mac in batch:
-            number, _, action, *_ = said
+            number, _, action, _, outcome, *_ = said
             if number != reached + 1:
                 return reached, last, _out_of_place(reached + 1, number)
-            if number == 1 and action not in FIRST:
+            first = FIRST_OF_SYSTEM if chain == SYSTEM else FIRST_OF_ACCOUNT
+            if number == 1 and (action, outcome) != (first, OK):
                 return reached, last, ChainFault(1, "is not what a chain begins with")
             if not same_mac(mac, audit.event_mac(key, chain, said, last)):
                 return reached, last, ChainFault(number, "was changed, or follows another event")

@@ -132,10 +132,15 @@ class AuditLog:
                 if not batch or time.monotonic() >= self._told_at + _HEADS_SECONDS:
                     self._tell_heads()
                 failures = 0
-            except SecretsManagerError as error:
+            except Exception as error:  # noqa: BLE001 - a thread that died would take the trail along
                 failures += 1
                 if failures == 1:
-                    logger.error("The audit trail cannot be written for now: %s", error)
+                    why = (
+                        str(error)
+                        if isinstance(error, SecretsManagerError)
+                        else type(error).__name__
+                    )
+                    logger.error("The audit trail cannot be written for now: %s", why)
                 if self._ending() and failures >= _LAST_TRIES:
                     self._give_up()
                 else:

@@ -194,7 +194,7 @@ class TextFormatter(_Formatter):
 def _line_of(record: logging.LogRecord) -> Line:
     if isinstance(record.msg, Line):
         return record.msg
-    if record.name == logger.name:
+    if record.name == logger.name or record.name.startswith(logger.name + "."):
         return line(NOTICE, message=record.getMessage())
     error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
     template = _COLOUR.sub("", str(record.msg)).strip()

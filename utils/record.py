@@ -32,7 +32,8 @@ def recorded(db: Database, master: MasterKeys, report: Report, now: datetime) ->
         event = Event(ended, "rotation", outcome=_OUTCOMES.get(outcome, outcome), via="command")
         with db.write() as tx:
             done = runs.finish(tx, number, outcome, ended, report)
-            audit.append(tx, system.audit_key(tx, master), [(SYSTEM, event)])
+            if (key := system.audit_key(tx, master)) is not None:
+                audit.append(tx, key, [(SYSTEM, event)])
             return done
 
     number = patiently(db, begin)

@@ -40,7 +40,7 @@ def row(attempt: Attempt) -> Sequence[Figure]:
                 faults += _differences(attempt, next(owners), form, batch)
                 passed[form] += len(batch)
         for someone in people:
-            vault_of(someone.client.application).db.close()
+            vault_of(someone.client.application).close()
     ran = [path.name for path in _workplace(attempt).iterdir() if path.name != "file"]
     attempt.blame([*faults, *ran])
     return [

@@ -100,7 +100,7 @@ class Stage:
         seeding.fill(vault.db, vault.master, owners, users)
         with vault.db.read() as tx:
             texts = [row[0].encode() for row in tx.all(_SEALED)]
-        vault.db.close()
+        vault.close()
         self.wrapped = frozenset(
             text[start : start + _PIECE]
             for text in texts

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from models.rows import SecretId, UserId
 from models.times import to_microseconds
 from utils.db import Tx
+from utils.store import grants
 
 
 class Doomed(NamedTuple):
@@ -29,6 +30,7 @@ _DELETED = "purge_at <= ?"
 # An expiry may be set to a time long ago: then what counts is when that was done.
 _EXPIRED = "deleted_at IS NULL AND expires_at <= ? AND updated_at <= ?"
 _SECRETS = "SELECT id, 0, owner_id FROM secrets WHERE id > ? AND "
+_STILL_EXPIRED = "SELECT id FROM secrets WHERE id = ? AND " + _EXPIRED  # noqa: S608
 _COUNT = "SELECT count(*) FROM secrets WHERE "
 _DELETE = "DELETE FROM secrets WHERE id = ? AND "
 _PAGE = " ORDER BY id LIMIT ?"
@@ -93,6 +95,9 @@ def purge_deleted(tx: Tx, doomed: Sequence[Doomed], now: datetime) -> int:
 def purge_expired(tx: Tx, doomed: Sequence[Doomed], since: datetime) -> int:
     """The same of expired ones."""
     moment = to_microseconds(since)
+    # Not by cascade, which takes them in no order; who is no longer doomed is live, or had none.
+    found = [tx.one(_STILL_EXPIRED, one.secret, moment, moment) for one in doomed]
+    grants.end_all(tx, [SecretId(row[0]) for row in found if row is not None])
     return tx.run_many(_DELETE + _EXPIRED, [(one.secret, moment, moment) for one in doomed])
 
 

@@ -76,11 +76,12 @@ def load_keys(tx: Tx, master: MasterKeys) -> dict[str, SystemKey] | None:
     return opened if opened.keys() >= set(PURPOSES) else None
 
 
-def audit_key(tx: Tx, master: MasterKeys) -> SystemKey:
-    """The key of the audit trail, for commands, which do not open the others."""
+def audit_key(tx: Tx, master: MasterKeys) -> SystemKey | None:
+    """The key of the audit trail, for commands, which do not open the others; None before the
+    service has started for the first time."""
     row = tx.one("SELECT id, sealed, master FROM system_keys WHERE purpose = 'audit'")
     if row is None:
-        raise LookupError("there is no key for the audit trail")
+        return None
     return master.unwrap_system_key(WrappedKey(row[1], row[2]), AUDIT, row[0])
 
 

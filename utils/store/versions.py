@@ -25,7 +25,7 @@ from models.rows import (
 from models.times import from_microseconds, to_microseconds
 from utils.crypto import MasterKeys
 from utils.db import Row, Tx
-from utils.store import remains, secret_reads, secrets
+from utils.store import grants, remains, secret_reads, secrets
 from utils.store.keys import lock_owner
 from utils.store.secret_rows import absent, absent_version, find, live_one
 from utils.tokens import new_id
@@ -119,6 +119,7 @@ def destroy_all(tx: Tx, act: Act, name: SecretName, conditions: Conditions) -> i
     and whatever gets it begins at version 1. Raises NotFound or PreconditionFailed."""
     found = _to_destroy(tx, act, name, conditions)
     destroyed = tx.run("DELETE FROM secret_versions WHERE secret_id = ?", found.id)
+    grants.end_all(tx, [found.id])  # not by cascade, which takes them in no order
     tx.run("DELETE FROM secrets WHERE id = ?", found.id)
     remains.note(tx, act.now)
     return destroyed
