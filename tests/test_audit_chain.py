@@ -134,6 +134,39 @@ def listed(person: Person) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_refused_registration_is_no_beginning(vault: Vault, alice: Person) -> None:
+    """Whoever wiped the system's chain could else have it begin anew, and pass for whole."""
+    vault.audit.flush()
+    with vault.db.write() as tx:
+        tx.run("DELETE FROM audit_events WHERE chain_id = ?", SYSTEM)
+        tx.run("DELETE FROM audit_heads WHERE chain_id = ?", SYSTEM)
+    again = {"username": alice.username, "password": "another password"}
+    assert alice.post("/register", json=again).status_code == 409
+    vault.audit.flush()
+    assert set(faults(vault)) == {SYSTEM}
+
+
+def test_a_mistake_of_ours_does_not_end_the_writing(
+    vault: Vault, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread tries again; what waited is written when it can be."""
+    vault.audit.flush()
+    failing = [True]
+    append = audit.append
+
+    def breaks(*arguments: Any) -> None:
+        if failing:
+            failing.pop()
+            raise ZeroDivisionError
+        append(*arguments)
+
+    monkeypatch.setattr("utils.audit_log.audit.append", breaks)
+    assert alice.get("/account").status_code == 200
+    vault.audit.flush()
+    assert not failing
+    assert count(vault, "account.read") == 1
+
+
 def test_writers_at_once_leave_no_gap(vault: Vault, now: datetime, alice: Person) -> None:
     """Each takes the next number, also where two chains are extended in one transaction."""
     chains = [SYSTEM, chain_named(vault, "alice")]
