@@ -149,7 +149,8 @@ def _security(one: Operation, *, csrf: bool) -> list[dict[str, list[str]]]:
 def _parameters(one: Operation) -> list[Schema]:
     found = [variable(*match) for match in _VARIABLE.findall(one.rule.rule)]
     found += query_parameters(one.declared.query)
-    if errors.PreconditionFailed in one.declared.refuses:
+    # Of one secret: a batch has `if_version` for each.
+    if errors.PreconditionFailed in one.declared.refuses and "name" in one.rule.arguments:
         found.append(condition("If-Match", "Do it only if the ETag is one of these: `*`, or tags"))
         found.append(condition("If-None-Match", "Do it only if the ETag is none of these"))
     elif 304 in one.declared.answers:  # noqa: PLR2004 - Not Modified
