@@ -14,7 +14,7 @@ from models.names import parse_username
 from models.rows import UserId
 from models.times import utcnow
 from routes.commands import OneLineErrors
-from routes.context import current_vault
+from routes.context import current_vault, existing_vault
 from utils.audit_check import purge_all, verify_all
 from utils.db import Database
 from utils.store import audit as trail
@@ -27,7 +27,7 @@ _NEWEST = 2**63 - 1
 @with_appcontext
 def audit() -> None:
     """Verify, show and purge the audit trail."""
-    click.get_current_context().call_on_close(current_vault().close)
+    click.get_current_context().call_on_close(existing_vault().close)
 
 
 @audit.command("verify")

@@ -15,7 +15,7 @@ from flask.cli import FlaskGroup
 from config import Settings
 from models.errors import ConfigurationError, TryLater
 from models.times import utcnow
-from utils.vault import Vault, open_vault
+from utils.vault import Vault, open_existing_store, open_vault
 
 _NAME = "secrets-manager"
 
@@ -57,6 +57,17 @@ def when_open(app: Flask, prepare: Callable[[Vault], object]) -> None:
 def current_vault() -> Vault:
     """The vault of the application that handles this request."""
     return vault_of(current_app)
+
+
+def existing_vault() -> Vault:
+    """The same for commands that go over what is there: they must not make a new installation of a
+    mistyped path, find nothing to do in it, and tell cron that all is well."""
+    try:
+        db, _ = open_existing_store(current_settings())
+    except (ConfigurationError, TryLater) as error:
+        sys.exit(f"Not started: {error}")
+    db.close()
+    return current_vault()
 
 
 def current_settings() -> Settings:

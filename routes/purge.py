@@ -14,7 +14,7 @@ from models.errors import SecretsManagerError, TryLater
 from models.rows import Fault
 from models.times import utcnow
 from routes.commands import sentence
-from routes.context import current_vault
+from routes.context import existing_vault
 from utils.console import Output
 from utils.purge import Purged, Purger
 from utils.record import has_remains, scrubbed
@@ -32,7 +32,7 @@ _REMAINS = "is in use: what was purged or destroyed stays in its files until the
 @with_appcontext
 def purge(context: click.Context, dry_run: bool, as_json: bool, quiet: bool) -> None:
     """Delete for good what is kept longer than VERSIONS_KEPT and DELETED_RETENTION say."""
-    out, vault = Output(as_json=as_json, quiet=quiet, command="flask purge"), current_vault()
+    out, vault = Output(as_json=as_json, quiet=quiet, command="flask purge"), existing_vault()
     context.call_on_close(vault.close)
     try:
         status = _purge(vault, out, dry_run=dry_run)

@@ -221,3 +221,14 @@ def test_a_mistyped_place_is_no_empty_backup(tmp_path: Path) -> None:
     assert "There is no database" in refused.stderr
     assert not (tmp_path / "backup.db").exists()
     assert not (tmp_path / "mistyped").exists()
+
+
+@pytest.mark.parametrize("arguments", [("purge",), ("audit", "verify"), ("audit", "purge")])
+def test_commands_over_what_is_there_make_nothing_of_a_mistyped_place(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """They would find nothing wrong in it, every night."""
+    refused = command(tmp_path / "mistyped", *arguments)
+    assert refused.returncode == 1
+    assert "Not started: There is no database" in refused.stderr
+    assert not (tmp_path / "mistyped").exists()
