@@ -69,7 +69,9 @@ def imported(path: Path) -> Constants:
             if source.with_suffix(".py").exists():
                 there, _ = bindings(ast.Module(constants_of(source.with_suffix(".py")), []))
                 wanted = {alias.name for alias in node.names if alias.asname is None}
-                found |= {name: sql for name, sql in there.items() if name in wanted}
+                for name in wanted & set(there):  # which may be made of others over there
+                    if is_constant(there[name], there):
+                        found[name] = ast.Constant("")
     return found
 
 

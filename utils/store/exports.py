@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from models.errors import FieldProblem, InvalidFields, Undecryptable
-from models.rows import Ciphertext, KeyId, Secret, SecretQuery, UserId, WrappedKey
+from models.errors import FieldProblem, InvalidFields
+from models.rows import Secret, SecretQuery, UserId
 from models.times import to_microseconds
-from utils.crypto import MasterKeys, UserKey, unseal
-from utils.db import Row, Tx
-from utils.store.secret_reads import AFTER_ANY_NAME
-from utils.store.secret_rows import INFO, LIVE, info_of, labels_json
+from utils.crypto import MasterKeys
+from utils.db import Tx
+from utils.store.secret_reads import AFTER_ANY_NAME, opened, unwrapping
+from utils.store.secret_rows import LIVE, WITH_VALUE, labels_json
 
 MAX_SECRETS = 1_000
 MAX_BYTES = 4 * 1024 * 1024
@@ -29,13 +29,7 @@ _SIZE = (
     "SELECT count(*), coalesce(sum(w.size), 0) FROM "  # noqa: S608
     "(SELECT length(v.ciphertext) AS size " + _NEWEST + "LIMIT ?) w"
 )
-_READ = (
-    "SELECT "
-    + INFO
-    + ", v.number, v.ciphertext, k.id, k.state, m.sealed, m.master "
-    + _NEWEST
-    + "ORDER BY s.name"
-)
+_READ = "SELECT " + WITH_VALUE + _NEWEST + "ORDER BY s.name"
 
 
 def export(
@@ -52,28 +46,11 @@ def export(
     sizes = [tx.all(_SIZE, *bounds, MAX_SECRETS + 1)[0] for bounds in ranges]
     if sum(row[0] for row in sizes) > MAX_SECRETS or sum(row[1] for row in sizes) > _MAX_STORED:
         raise _too_much()
-    keys: dict[KeyId, UserKey] = {}
-    secrets = [
-        _opened(master, owner, row, keys) for bounds in ranges for row in tx.all(_READ, *bounds)
-    ]
+    unwrap = unwrapping(master, owner)
+    secrets = [opened(row, owner, unwrap) for bounds in ranges for row in tx.all(_READ, *bounds)]
     if sum(len(secret.value.data) for secret in secrets) > MAX_BYTES:
         raise _too_much()
     return secrets
-
-
-def _opened(master: MasterKeys, owner: UserId, row: Row, keys: dict[KeyId, UserKey]) -> Secret:
-    """A row's secret. Each key is unwrapped once, and kept in *keys*."""
-    info = info_of(row)
-    number, ciphertext, key_id, state, sealed, wrapping = row[10:]
-    try:
-        if key_id not in keys:
-            wrapped = WrappedKey(sealed, wrapping)
-            keys[key_id] = master.unwrap_user_key(wrapped, owner, KeyId(key_id))
-        value = unseal(keys[key_id], Ciphertext(ciphertext), owner, info.id, number)
-    except Undecryptable as error:
-        where = f"Secret {info.id}, version {number}"
-        raise Undecryptable(f"{where}, under key {key_id}, does not open.") from error
-    return Secret(info, number, value, stale=state != "current")
 
 
 def _too_much() -> InvalidFields:

@@ -24,6 +24,7 @@ from utils.store.secret_rows import (
     GONE,
     INFO,
     LIVE,
+    WITH_VALUE,
     absent,
     absent_version,
     find,
@@ -32,9 +33,9 @@ from utils.store.secret_rows import (
     live_one,
 )
 
+Unwrapping = Callable[[WrappedKey, KeyId], UserKey]
 _OPENABLE = (
-    "SELECT " + INFO + ", v.number, v.ciphertext, k.id, k.state, m.sealed, m.master "
-    "FROM secrets s "
+    "SELECT " + WITH_VALUE + "FROM secrets s "
     "JOIN secret_versions v ON v.secret_id = s.id "
     "JOIN user_keys k ON k.id = v.key_id "
     "JOIN user_key_material m ON m.key_id = k.id "
@@ -80,7 +81,7 @@ def read(
     if row is None:
         known = version is not None and live_one(find(tx, owner, name), now) is not None
         raise absent_version() if known else absent()
-    return _opened(row, owner, functools.partial(_unwrap, master, owner))
+    return opened(row, owner, unwrapping(master, owner))
 
 
 def read_many(
@@ -93,21 +94,27 @@ def read_many(
     if not names:
         return {}
     found: dict[SecretName, Secret | Undecryptable] = {}
-    unwrap = functools.cache(functools.partial(_unwrap, master, owner))  # they share a key or two
+    unwrap = unwrapping(master, owner)
     for row in tx.all_of(_READ_MANY, [(name,) for name in names], owner, to_microseconds(now)):
         try:
-            found[SecretName(row[1])] = _opened(row, owner, unwrap)
+            found[SecretName(row[1])] = opened(row, owner, unwrap)
         except Undecryptable as error:
             found[SecretName(row[1])] = error
     return found
 
 
-def _unwrap(master: MasterKeys, owner: UserId, wrapped: WrappedKey, key_id: KeyId) -> UserKey:
-    return master.unwrap_user_key(wrapped, owner, key_id)
+def unwrapping(master: MasterKeys, owner: UserId) -> Unwrapping:
+    """Opens the keys of one account, each of them once: its secrets share one or two."""
+
+    @functools.cache
+    def unwrap(wrapped: WrappedKey, key_id: KeyId) -> UserKey:
+        return master.unwrap_user_key(wrapped, owner, key_id)
+
+    return unwrap
 
 
-def _opened(row: Row, owner: UserId, unwrap: Callable[[WrappedKey, KeyId], UserKey]) -> Secret:
-    """A row with the columns of ``_OPENABLE``, decrypted."""
+def opened(row: Row, owner: UserId, unwrap: Unwrapping) -> Secret:
+    """A row with the columns of ``WITH_VALUE``, decrypted. Raises Undecryptable: which, where."""
     info = info_of(row)
     number, ciphertext, key_id, state, sealed, wrapping = row[10:]
     try:

@@ -14,6 +14,8 @@ INFO = (
     "s.id, s.name, s.version, s.tag, s.labels, "
     "s.created_at, s.updated_at, s.expires_at, s.deleted_at, s.purge_at"
 )
+# And of one version, with the key that opens it.
+WITH_VALUE = INFO + ", v.number, v.ciphertext, k.id, k.state, m.sealed, m.master "
 LIVE = "s.deleted_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > ?)"
 GONE = "(s.deleted_at IS NOT NULL OR s.expires_at <= ?)"
 _FIND = "SELECT " + INFO + " FROM secrets s WHERE s.owner_id = ? AND s.name = ?"  # noqa: S608
