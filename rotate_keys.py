@@ -190,9 +190,9 @@ class Command:
             found = verify(self.db, self.master, step)
         self.out.faults(found.faults)
         self.out.summary(
-            f"{found.keys} keys and {found.ciphertexts} ciphertexts checked, "
-            f"{len(found.faults)} faults",
-            {"keys": found.keys, "ciphertexts": found.ciphertexts},
+            f"{found.keys} keys, {found.ciphertexts} ciphertexts and {found.events} events "
+            f"checked, {len(found.faults)} faults",
+            {"keys": found.keys, "ciphertexts": found.ciphertexts, "events": found.events},
         )
         return INCOMPLETE if found.faults else DONE
 

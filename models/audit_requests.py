@@ -17,7 +17,7 @@ _ACTION = re.compile(r"[a-z-]{1,32}(\.[a-z-]{1,32})?\Z")
 
 
 def _cursor(text: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", text) or int(text) > _NEWEST:
         raise PydanticCustomError("cursor", CURSOR_RULE)
     return text
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from models import event_details, shapes
 from models.events import OK, ChainFault, Stored
 from models.responses import Moment, Response
 
@@ -24,11 +25,13 @@ class Event(Response):
     address: str | None
     request_id: str | None
     times: int
+    detail: Annotated[dict[str, event_details.Value], shapes.DETAIL] | None
 
     @classmethod
     def of(cls, stored: Stored) -> Event:
         """Shape an event for the owner of its chain."""
         event = stored.event
+        detail = event_details.from_text(event.action, event.detail)
         return cls(
             number=stored.number,
             at=event.at,
@@ -37,12 +40,13 @@ class Event(Response):
             outcome="ok" if event.outcome == OK else "refused",
             problem=None if event.outcome == OK else event.outcome,
             username=event.username or None,
-            via=event.via or None,
+            via=event.via if event.via in {"session", "token", "command"} else None,
             credential_id=event.credential_id or None,
             token=event.credential_name or None,
             address=event.address or None,
             request_id=event.request_id or None,
             times=event.times,
+            detail=None if detail is None else dict(detail),
         )
 
 

@@ -18,6 +18,7 @@ class FieldProblem:
 
     pointer: str
     detail: str
+    name: str = ""  # of the secret that it is about, for the audit trail; no part of the answer
 
 
 class SecretsManagerError(Exception):

@@ -11,6 +11,7 @@ from models.rows import UserId, Username
 ChainId = NewType("ChainId", int)  # an account's number, or:
 SYSTEM = ChainId(0)  # what belongs to no account, or to one that is gone
 OK = "ok"
+TOO_FAST = "too-many-requests"  # the kind of problem
 # What a chain begins with: the system's, and an account's. One that begins otherwise has lost its
 # beginning; a refused registration, which anybody can cause, is no beginning.
 FIRST_OF_SYSTEM, FIRST_OF_ACCOUNT = "audit.begin", "account.create"
@@ -33,6 +34,7 @@ class Event:
     address: str = ""
     request_id: str = ""
     times: int = 1  # how often, where the same was refused to a stranger again and again
+    detail: str = ""  # as models/event_details.py writes it
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def _collisions(secrets: Sequence[Secret], prefix: str) -> list[FieldProblem]:
 
 
 def _problem(secret: Secret, why: str) -> FieldProblem:
-    return FieldProblem(f"/secrets/{secret.info.name}", why)
+    return FieldProblem(f"/secrets/{secret.info.name}", why, secret.info.name)
 
 
 def _is_text(secret: Secret) -> bool:

@@ -61,6 +61,33 @@ LABELS = WithJsonSchema(
         "description": f"a key is {names.LABEL_KEY_RULE}; a value has {names.LABEL_VALUE_RULE}",
     }
 )
+DETAIL = WithJsonSchema(
+    {
+        "type": "object",
+        "properties": {
+            "from": {"type": "string", "description": "of a move"},
+            "to": {"type": "string", "description": "of a move"},
+            "version": {"type": "integer", "description": "that was rolled back to"},
+            "versions": {
+                "description": "that were destroyed; how many were purged",
+                "anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "integer"}],
+            },
+            "all": {"type": "boolean", "description": "of the versions were destroyed"},
+            "secrets": {"type": "integer", "description": "how many were purged"},
+            "reason": {"type": "string", "enum": ["deleted", "expired", "excess"]},
+            "grantee": {"type": "string", "description": "with whom it is shared"},
+            "permission": {"type": "string", "enum": ["read", "write"]},
+            "owner": {"type": "string", "description": "of a shared secret"},
+            "on_conflict": {"type": "string", "enum": ["fail", "skip", "overwrite"]},
+            "dry_run": {"type": "boolean", "description": "whether nothing was imported"},
+            "result": {"type": "string", "description": "what an import made of this name"},
+            "number": {"type": "integer", "description": "of the newest event that was restored"},
+            "mac": {"type": "string", "description": "of that event"},
+        },
+        "additionalProperties": False,
+        "description": "what the action has to tell besides; null for nothing",
+    }
+)
 MOMENT = text(format="date-time", description="RFC 3339 with an offset")
 PASSWORD = text(
     minLength=8, maxLength=1024, description="at most 1024 bytes in UTF-8, and none that many use"

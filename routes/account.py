@@ -9,7 +9,7 @@ from models.account_requests import ChangePassword, DeleteAccount, ListSessions,
 from models.errors import FieldProblem, InvalidFields, NotFound, WrongPassword
 from models.events import SYSTEM
 from models.names import is_id
-from models.rows import Account, Credentials, UserId
+from models.rows import Account, Credentials
 from routes import guard, tokens
 from routes.attempts import ATTEMPTS, one_attempt
 from routes.context import current_vault
@@ -53,7 +53,7 @@ def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
             if not accounts.delete(tx, credentials, call.now):
                 raise _wrong()
             attempt.give_back_in(tx)
-            call.record(tx, "", owner=UserId(SYSTEM))
+            call.record(tx, "", chain=SYSTEM)
     gone = responses.AccountDeleted(username=credentials.account.username, deleted_at=call.now)
     response = answer(gone)
     tokens.clear_cookies(response)

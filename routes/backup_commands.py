@@ -52,7 +52,9 @@ def restore(file: Path) -> None:
     if found.faults:
         sys.exit(f"Nothing was restored: the backup has {len(found.faults)} faults.")
     click.echo(
-        f"Restored and verified: {found.ciphertexts} ciphertexts, {found.keys} keys.", err=True
+        f"Restored and verified: {found.ciphertexts} ciphertexts, {found.keys} keys, "
+        f"{found.events} events.",
+        err=True,
     )
 
 

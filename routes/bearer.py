@@ -15,7 +15,6 @@ from flask import Response, after_this_request, request
 
 from models.errors import IntegrityViolation, InvalidToken, TryLater
 from models.rows import ApiToken, TokenId
-from routes import trail
 from routes.context import current_vault
 from routes.trace import note_caller
 from utils.db import Database
@@ -58,7 +57,6 @@ def token(now: datetime) -> ApiToken:
     if found is None:
         raise _refused()
     note_caller(found)
-    trail.caller(found)
     found.powers.require_address(request.remote_addr)
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Concatenate, Generic, ParamSpec, TypeVar
@@ -19,9 +19,10 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from models import requests
-from models.errors import NotAcceptable, NotAuthenticated
-from models.events import chain_of
-from models.rows import Account, Act, ApiToken, Author, Principal, Session, UserId
+from models.errors import MissingPower, NotAcceptable, NotAuthenticated
+from models.event_details import Detail
+from models.events import ChainId
+from models.rows import Account, Act, ApiToken, Author, Principal, Session
 from models.times import utcnow
 from routes import trail
 from routes.context import current_vault
@@ -82,21 +83,29 @@ class Call(Generic[Body, Query]):
     def require_name(self, name: str) -> None:
         """Raises MissingPower if the caller does not reach this name, whether it is there or not.
 
-        For names in bodies, before anything is looked up: those in URLs are checked already. It is
-        what the request's event is about, until a view says otherwise.
+        For names in bodies, before anything is looked up: those in URLs are checked already. Of
+        several, the refused one is what the request's event is about.
         """
-        trail.about(name)
         if isinstance(self.caller, ApiToken):
-            self.caller.powers.require_name(name)
+            try:
+                self.caller.powers.require_name(name)
+            except MissingPower:
+                trail.about(name)
+                raise
 
-    def record(self, tx: Tx, *names: str, owner: UserId | None = None) -> None:
+    def record(
+        self,
+        tx: Tx,
+        *names: str,
+        chain: ChainId | None = None,
+        details: Sequence[Detail] = (),
+    ) -> None:
         """The event of what was done, one for each of *names*, in the transaction that does it, as
-        the last thing in it: it locks the end of the owner's chain.
+        the last thing in it: it locks the end of the chain.
 
-        *owner*: whose secrets they are, if not the caller's.
+        *chain*: where it belongs, if not to the account; *details*: what each says besides.
         """
-        chain = None if owner is None else chain_of(owner)
-        trail.record(tx, self.now, *names, caller=self.caller, chain=chain)
+        trail.record(tx, self.now, *names, caller=self.caller, chain=chain, details=details)
 
 
 def endpoint(

@@ -21,7 +21,7 @@ from models.errors import (
 )
 from models.powers import Scope
 from models.rows import Principal, Session
-from routes import bearer, tokens, trail
+from routes import bearer, tokens
 from routes.context import current_vault
 from routes.declared import Access
 from routes.trace import note_caller
@@ -138,7 +138,6 @@ def _find(claims: tokens.Claims, now: datetime) -> Session:
     if found is None:
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
     note_caller(found)
-    trail.caller(found)
     tokens.check_csrf(claims)  # only now: who is refused for it leaves an event
     return found
 

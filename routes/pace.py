@@ -24,9 +24,24 @@ def count_principal(caller: Principal | None, now: datetime) -> None:
     Raises TooManyRequests.
     """
     if caller is not None:
-        who = caller.id if isinstance(caller, ApiToken) else str(caller.account.id)
         vault = current_vault()
-        vault.pace.take(vault.throttle.requests_of_principal(who), now)
+        vault.pace.take(vault.throttle.requests_of_principal(_principal(caller)), now)
+
+
+def count_names(caller: Principal | None, names: int, now: datetime) -> None:
+    """A request about many names leaves as many events in the audit trail, and is as many requests:
+    else a batch would be a way to flood it. What is over is not refused any more: it is there when
+    the next requests are counted."""
+    if names > 1:
+        vault = current_vault()
+        buckets = vault.throttle.requests_of_source(request.remote_addr)
+        if caller is not None:
+            buckets += vault.throttle.requests_of_principal(_principal(caller))
+        vault.pace.charge(buckets, names - 1, now)
+
+
+def _principal(caller: Principal) -> str:
+    return caller.id if isinstance(caller, ApiToken) else str(caller.account.id)
 
 
 def _count_source() -> None:

@@ -17,7 +17,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from models import errors
-from routes import trace
+from routes import trace, trail
 from utils import logs
 
 TYPE_PREFIX = "urn:secrets-manager:problem:"
@@ -92,6 +92,8 @@ def _ours(error: errors.SecretsManagerError) -> Response:
     headers: dict[str, str] = {}
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         trace.log_error(kind.name, error)
+    if named := [problem.name for problem in error.problems if problem.name]:
+        trail.about(*named)
     if error.problems:
         extra["errors"] = [
             {"pointer": problem.pointer, "detail": problem.detail} for problem in error.problems

@@ -46,7 +46,7 @@ def purge(context: click.Context, dry_run: bool, as_json: bool, quiet: bool) -> 
 
 def _purge(vault: Vault, out: Output, *, dry_run: bool) -> int:
     kept, retention = vault.settings.VERSIONS_KEPT, vault.settings.DELETED_RETENTION
-    purger = Purger(vault.db, utcnow(), kept, retention)
+    purger = Purger(vault.db, utcnow(), kept, retention, vault.audit.key)
     if dry_run:
         found = purger.count()
         out.summary(f"dry run: would purge {_told(found)}", {"dry_run": True, **asdict(found)})

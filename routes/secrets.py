@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from models import requests, responses
 from models.errors import AlreadyExists, LimitReached, PreconditionFailed
-from routes import guard
+from routes import guard, trail
 from routes.context import current_vault
 from routes.declared import Answer
 from routes.endpoint import JSON, Call, answer, endpoint
@@ -40,6 +40,7 @@ bp = Blueprint("secrets", __name__)
 def create_secret(call: Call[requests.NewSecret, requests.NoQuery]) -> Response:
     """Store a new secret."""
     vault, change = current_vault(), call.body.change()
+    trail.about(call.body.name)
     call.require_name(call.body.name)
     with vault.db.write() as tx:
         info = secrets.create(tx, vault.master, call.act, call.body.name, change)

@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 
 from models import requests
 from models.errors import LimitReached, PreconditionFailed, ReadOnlyGrant
+from models.grants import Shared
 from models.names import parse_secret_name, parse_username
 from models.rows import SecretName, Username
 from models.share_requests import (
@@ -61,6 +62,8 @@ def share_secret(call: Call[Share, requests.NoQuery], name: str) -> Response:
         )
         # As for a new API token: a session that has ended must not leave behind what lasts.
         sessions.require_live(tx, call.session, call.now)
+        # Who it was, only where there is such a user: what else was typed may be anything.
+        trail.says(grantee=granted.grantee, permission=granted.permission)
         call.record(tx, known)
     return answer(Granted.of(granted), 201 if created else 200)
 
@@ -78,6 +81,7 @@ def unshare_secret(call: Call[Unshare, requests.NoQuery], name: str) -> Response
     username, known = call.body.username, readable(name)
     with current_vault().db.write() as tx:
         shares.unshare(tx, call.account.id, known, username, call.now)
+        trail.says(grantee=username)
         call.record(tx, known)
     return answer(Unshared(username=username))
 
@@ -139,7 +143,7 @@ def read_shared(call: Call[requests.Nothing, requests.NoQuery], owner: str, name
         shared, secret = shares.read(
             tx, vault.master, vault.grant_key, call.account.id, who, what, call.now
         )
-    trail.about(what, shared.owner)
+    _tell_both(what, shared)
     response = represent(secret, call.accepts, lambda found: SharedSecret.holding(shared, found))
     if secret.stale:
         response.call_on_close(
@@ -162,22 +166,28 @@ def patch_shared(call: Call[PatchShared, requests.NoQuery], owner: str, name: st
     vault, change, wanted = current_vault(), call.body.change(), conditions()
     who, what = _reachable(owner, name)
     with vault.db.write() as tx:
+        shared = shares.lock(tx, vault.grant_key, call.account.id, who, what, call.now)
+        _tell_both(what, shared)
         shared = shares.patch(
             tx,
             vault.master,
-            vault.grant_key,
+            shared,
             call.session.account,
-            who,
-            what,
             change,
             wanted,
             vault.settings.limits,
             call.now,
         )
-        call.record(tx, what, owner=shared.owner)
+        call.record(tx, what)
     response = answer(SharedInfo.of(shared))
     response.set_etag(shared.info.tag)
     return response
+
+
+def _tell_both(name: SecretName, shared: Shared) -> None:
+    """From here on, what becomes of the request is in the trail of the caller and of the owner."""
+    trail.about(name, owner=shared.owner)
+    trail.says(owner=shared.owner_name)
 
 
 def _reachable(owner: str, name: str) -> tuple[Username, SecretName]:

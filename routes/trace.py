@@ -65,7 +65,8 @@ def request_id() -> str:
 
 
 def note_caller(caller: Principal) -> None:
-    """Whoever it is: they showed a credential that counts."""
+    """Whoever it is: they showed a credential that counts. The log's line and the audit trail's
+    events are theirs from here on."""
     current_trace().caller = caller
 
 

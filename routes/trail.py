@@ -4,23 +4,27 @@ Each route names its action above its view (``endpoint(audit=...)``). What a vie
 in the transaction that changes it (``call.record(tx, name)``). Where it recorded nothing, the
 answer or the refusal is an event by itself, queued. Refusals of strangers are kept of logins and
 registrations only: what else strangers send is for the access log.
+
+What a grantee does with a secret, its owner sees too; but a refusal only once the grant was found:
+of what is not there, or not shared, only the caller's own trail tells.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from flask import Flask, Response, g
 
-from models.errors import DatabaseBusy
+from models.event_details import Detail, Value, to_text
 from models.events import OK, SYSTEM, ChainId, Event, Via, Waiting
 from models.names import is_id, is_token_name, parse_secret_name, parse_username
 from models.rows import Account, ApiToken, Principal, UserId, Username
 from models.times import utcnow
 from routes.client import this_client
 from routes.context import current_vault
+from routes.pace import count_names
 from routes.trace import current_trace, request_id
 from utils.db import Tx
 from utils.store import audit
@@ -38,15 +42,16 @@ class Unrecorded:
 
 @dataclass(slots=True)
 class Trail:
-    """What is known so far of the event that this request is."""
+    """What is known so far of the events that this request is. Who calls, its trace knows."""
 
     action: str
-    name: str = ""
-    caller: Principal | None = None
+    names: tuple[str, ...] = ("",)
     owner: UserId | None = None  # whose secret it is about, if it is not the caller's
     typed: Username | None = None  # at a login
+    detail: Detail = field(default_factory=dict)
     recorded: bool = False
-    seen: list[tuple[str, str]] = field(default_factory=list)  # names and outcomes
+    seen: list[tuple[str, str, Detail]] = field(default_factory=list)  # with their outcomes
+    left: int = 0  # events, in each chain
 
 
 def install(app: Flask) -> None:
@@ -62,13 +67,7 @@ def begin(action: str | Unrecorded, arguments: dict[str, object]) -> None:
     if isinstance(action, Unrecorded):
         return
     given = next((str(arguments[one]) for one in _NAMING if one in arguments), "")
-    g.trail = Trail(action, given if parse_secret_name(given) or is_id(given) else "")
-
-
-def caller(principal: Principal) -> None:
-    """Who calls is known from here on."""
-    if (trail := _trail()) is not None:
-        trail.caller = principal
+    g.trail = Trail(action, (given if parse_secret_name(given) or is_id(given) else "",))
 
 
 def typed(username: str) -> None:
@@ -77,17 +76,26 @@ def typed(username: str) -> None:
         trail.typed = parse_username(username)
 
 
-def about(name: str, owner: UserId | None = None) -> None:
-    """What the request is about, where the URL does not say it in one word."""
+def about(*names: str, owner: UserId | None = None) -> None:
+    """What the request is about, or what of it was refused, where the URL does not say it in one
+    word; and *owner*, once it is sure that the caller may know of a secret of theirs: then what
+    becomes of the request is told to both."""
     if (trail := _trail()) is not None:
-        trail.name = name if parse_secret_name(name) or is_token_name(name) else ""
-        trail.owner = owner
+        possible = [one if parse_secret_name(one) or is_token_name(one) else "" for one in names]
+        trail.names = tuple(dict.fromkeys(possible))
+        trail.owner = owner or trail.owner
 
 
-def saw(name: str, outcome: str = OK) -> None:
+def says(**detail: Value) -> None:
+    """What each event of this request is to say besides, also if it is refused."""
+    if (trail := _trail()) is not None:
+        trail.detail = detail
+
+
+def saw(name: str, outcome: str = OK, **detail: Value) -> None:
     """A read of many: one event each, in place of the one for the whole."""
     if (trail := _trail()) is not None:
-        trail.seen.append((name if parse_secret_name(name) else "", outcome))
+        trail.seen.append((name if parse_secret_name(name) else "", outcome, detail))
 
 
 def record(
@@ -96,55 +104,61 @@ def record(
     *names: str,
     chain: ChainId | None = None,
     caller: Principal | None = None,
-    action: str | None = None,
     outcome: str = OK,
+    details: Sequence[Detail] = (),
 ) -> None:
-    """One event for each of *names*, in the transaction of what happened, as its last statement."""
+    """One event for each of *names*, in the transaction of what happened, as its last statement;
+    *details*: what it says of each."""
     trail = _trail()
     assert trail is not None  # noqa: S101 - a view runs below its endpoint
-    who, vault = caller or trail.caller, current_vault()
-    where = _chain(trail, who) if chain is None else chain
-    events = [_event(trail, who, now, name, outcome, action) for name in names]
-    audit.append(tx, vault.audit.key, [(where, event) for event in events])
-    vault.audit.extended(where)
-    trail.recorded = True
+    who, vault = caller or current_trace().caller, current_vault()
+    chains = _chains(trail, who) if chain is None else [chain]
+    told = zip(names, details or [trail.detail] * len(names), strict=True)
+    events = [_event(trail, who, now, name, outcome, detail) for name, detail in told]
+    audit.append(tx, vault.audit.key, [(one, event) for one in chains for event in events])
+    for one in chains:
+        vault.audit.extended(one)
+    trail.recorded, trail.left = True, len(events)
 
 
 def record_creation(tx: Tx, now: datetime, account: Account) -> None:
     """The first event of an account: nobody is logged in to it yet."""
     trail, key = _trail(), current_vault().audit.key
     assert trail is not None  # noqa: S101 - a view runs below its endpoint
-    event = replace(_event(trail, None, now, "", OK), username=account.username)
+    event = replace(_event(trail, None, now, "", OK, {}), username=account.username)
     audit.append(tx, key, [(ChainId(account.id), event)])
     trail.recorded = True
 
 
 def answered(now: datetime) -> None:
     """The view is done. Raises DatabaseBusy where its event must be durable first and is not."""
-    trail = _trail()
-    if trail is None or trail.recorded or trail.caller is None:
+    trail, who = _trail(), current_trace().caller
+    if trail is None or who is None:
         return
-    vault, seen = current_vault(), trail.seen or [(trail.name, OK)]
-    where = _chain(trail, trail.caller)
-    vault.audit.add(
-        [Waiting(_event(trail, trail.caller, now, *one), where) for one in seen],
-        wait=vault.settings.AUDIT_SYNC_READS,
-    )
-    trail.recorded = True
+    if not trail.recorded:
+        vault = current_vault()
+        seen = trail.seen or [(name, OK, trail.detail) for name in trail.names]
+        events = [_event(trail, who, now, *one) for one in seen]
+        waiting = [Waiting(event, one) for one in _chains(trail, who) for event in events]
+        vault.audit.add(waiting, wait=vault.settings.AUDIT_SYNC_READS)
+        trail.recorded, trail.left = True, len(events)
+    count_names(who, trail.left, now)
 
 
 def _refused(response: Response) -> Response:
-    trail, problem = _trail(), current_trace().problem
-    if trail is None or not problem or response.status_code == _NOT_AN_EVENT:
+    trail, trace = _trail(), current_trace()
+    if trail is None or not trace.problem or response.status_code == _NOT_AN_EVENT:
         return response
     by_stranger = trail.action in _BY_STRANGERS
-    if (trail.caller is None and not by_stranger) or trail.recorded:
+    if (trace.caller is None and not by_stranger) or trail.recorded:
         return response
-    who = None if by_stranger else trail.caller
-    event = _event(trail, who, utcnow(), trail.name, problem)
-    waiting = Waiting(event, _chain(trail, who), trail.typed)
-    with suppress(DatabaseBusy):  # it is refused anyway
-        current_vault().audit.add([waiting])
+    who, now = None if by_stranger else trace.caller, utcnow()
+    events = [_event(trail, who, now, name, trace.problem, trail.detail) for name in trail.names]
+    chains = _chains(trail, who)
+    current_vault().audit.add_if_there_is_room(
+        [Waiting(event, one, trail.typed) for one in chains for event in events]
+    )
+    count_names(who, len(events), now)
     return response
 
 
@@ -153,26 +167,21 @@ def _trail() -> Trail | None:
     return found
 
 
-def _chain(trail: Trail, who: Principal | None) -> ChainId:
-    if trail.owner is not None:
-        return ChainId(trail.owner)
-    return SYSTEM if who is None else ChainId(who.account.id)
+def _chains(trail: Trail, who: Principal | None) -> list[ChainId]:
+    """The caller's, and the owner's: both may see it. Nobody's is the system's."""
+    mine = SYSTEM if who is None else ChainId(who.account.id)
+    return [mine] if trail.owner is None else [mine, ChainId(trail.owner)]
 
 
 def _event(
-    trail: Trail,
-    who: Principal | None,
-    now: datetime,
-    name: str,
-    outcome: str,
-    action: str | None = None,
+    trail: Trail, who: Principal | None, now: datetime, name: str, outcome: str, detail: Detail
 ) -> Event:
     via: Via = ""
     if who is not None:
         via = "token" if isinstance(who, ApiToken) else "session"
     return Event(
         at=now,
-        action=action or trail.action,
+        action=trail.action,
         name=name,
         outcome=outcome,
         username="" if who is None else who.account.username,
@@ -181,4 +190,5 @@ def _event(
         credential_name=who.name if isinstance(who, ApiToken) else "",
         address=this_client().address,
         request_id=request_id(),
+        detail=to_text(trail.action, detail),
     )

@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 
 from models import requests, transfer_requests, transfer_responses
 from models.errors import ImportConflict, LimitReached, NotExportable
+from models.event_details import Detail
 from models.export_formats import render
 from routes import guard, trail
 from routes.context import current_vault
@@ -69,20 +70,23 @@ def import_secrets(
     """Store what a file holds, all or nothing; or tell what would happen."""
     vault, asked, act = current_vault(), call.query, call.act
     entries, compare = call.body.entries(asked.prefix), call.may_learn_values
+    dry_run, mode = asked.dry_run == "true", asked.on_conflict
+    trail.says(on_conflict=mode, dry_run=dry_run)
     for entry in entries:
         call.require_name(entry.name)
-    if asked.dry_run == "true":
+    if dry_run:
         with vault.db.read() as tx:
             imported = imports.foresee(
-                tx, vault.master, act.owner, entries, asked.on_conflict, call.now, compare=compare
+                tx, vault.master, act.owner, entries, mode, call.now, compare=compare
             )
+        for one in imported:
+            trail.saw(one.name, on_conflict=mode, dry_run=True, result=one.outcome)
     else:
         with vault.db.write() as tx:
-            imported = imports.carry_out(
-                tx, vault.master, act, entries, asked.on_conflict, compare=compare
-            )
-            changed = [one.name for one in imported if one.outcome in {"created", "updated"}]
-            if changed:
-                call.record(tx, *changed)
-    report = transfer_responses.ImportReport.of(imported, dry_run=asked.dry_run == "true")
+            imported = imports.carry_out(tx, vault.master, act, entries, mode, compare=compare)
+            told: list[Detail] = [
+                {"on_conflict": mode, "dry_run": False, "result": one.outcome} for one in imported
+            ]
+            call.record(tx, *(one.name for one in imported), details=told)
+    report = transfer_responses.ImportReport.of(imported, dry_run=dry_run)
     return answer(report)

@@ -10,7 +10,7 @@ from models import requests
 from models.errors import AlreadyExists, LimitReached, PreconditionFailed, WrongState
 from models.version_requests import Destroy, ListVersions, Move, Rollback
 from models.version_responses import Destroyed, Version, VersionList
-from routes import guard
+from routes import guard, trail
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
 from routes.preconditions import conditions
@@ -57,6 +57,7 @@ def roll_back(call: Call[Rollback, requests.NoQuery], name: str) -> Response:
     """Make an older value a new version."""
     vault, version = current_vault(), call.body.version
     known, wanted = readable(name), conditions()
+    trail.says(version=version)
     with vault.db.write() as tx:
         info = versions.rollback(tx, vault.master, call.act, known, version, wanted)
         call.record(tx, known)
@@ -93,6 +94,7 @@ def undelete(call: Call[requests.Nothing, requests.NoQuery], name: str) -> Respo
 def destroy(call: Call[Destroy, requests.NoQuery], name: str) -> Response:
     """Remove older versions, or all of the secret, for good."""
     known, wanted, numbers = readable(name), conditions(), call.body.versions
+    trail.says(**({"all": True} if numbers is None else {"versions": numbers}))
     with current_vault().db.write() as tx:
         if numbers is None:
             destroyed = versions.destroy_all(tx, call.act, known, wanted)
@@ -114,10 +116,15 @@ def destroy(call: Call[Destroy, requests.NoQuery], name: str) -> Response:
 def move(call: Call[Move, requests.NoQuery], name: str) -> Response:
     """Give a secret another name, with its history. The caller must reach both names."""
     known, to, wanted = readable(name), call.body.to, conditions()
+    trail.says(**{"from": known, "to": to})
     call.require_name(to)
-    with current_vault().db.write() as tx:
-        info = versions.move(tx, call.act, known, to, wanted)
-        call.record(tx, known, to)
+    try:
+        with current_vault().db.write() as tx:
+            info = versions.move(tx, call.act, known, to, wanted)
+            call.record(tx, known, to)
+    except AlreadyExists:
+        trail.about(to)  # that is the name that is refused
+        raise
     response = described(info, created=False)
     response.headers["Location"] = "/secrets/" + quote(to, safe="/")
     return response

@@ -103,7 +103,7 @@ def test_every_write_records_in_its_own_transaction(
 def test_what_touches_several_names_or_another_account_is_told_of_each(
     vault: Vault, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A move has two names, a batch has many; a grantee's write is told to the owner."""
+    """A move has two names, a batch has many; a grantee's write is told to both."""
     vault.audit.flush()
     monkeypatch.setattr(AuditLog, "add", lambda *_arguments, **_options: None)
     writes = [{"name": name, "secret": "v"} for name in ("a", "b")]
@@ -124,7 +124,11 @@ def test_what_touches_several_names_or_another_account_is_told_of_each(
         ("secret.share", "e", "alice"),
         ("shared.write", "e", "bob"),
     ]
-    assert [one["action"] for one in listed(bob)] == ["login", "account.create"]
+    assert [(one["action"], one["name"]) for one in listed(bob)] == [
+        ("shared.write", "e"),
+        ("login", None),
+        ("account.create", None),
+    ]
     assert faults(vault) == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -154,6 +155,32 @@ def test_a_restored_installation_goes_on(backed_up: Path, elsewhere: Path) -> No
         assert session.put(f"{second.url}/secrets/a", json={"secret": "two"}).json()["version"] == 2
 
 
+def test_a_restore_shows_in_the_audit_trail(
+    backed_up: Path, elsewhere: Path, server: Server
+) -> None:
+    """An older state whose chains are whole says itself when it came back, and from where; and a
+    log of heads from the time in between still tells what is missing."""
+    ended = json.loads(command(server.instance, "audit", "show").stdout.splitlines()[0])
+    with ada(server) as session:
+        session.put(f"{server.url}/secrets/a", json={"secret": "after the backup"})
+    server.stop()
+    assert command(elsewhere, "restore", str(backed_up)).returncode == 0
+    whole = command(elsewhere, "audit", "verify")
+    assert (whole.returncode, whole.stderr) == (0, "")
+    newest = json.loads(command(elsewhere, "audit", "show").stdout.splitlines()[0])
+    assert (newest["action"], newest["via"], newest["outcome"]) == ("restore", "command", "ok")
+    assert newest["detail"]["number"] == ended["number"] == newest["number"] - 1
+    with sqlite3.connect(backed_up) as connection:
+        (mac,) = connection.execute(
+            "SELECT last_mac FROM audit_heads WHERE chain_id = 0"
+        ).fetchone()
+    connection.close()
+    assert newest["detail"]["mac"] == mac
+    compared = command(elsewhere, "audit", "verify", "--heads", str(server.log))
+    assert compared.returncode == 1
+    assert "was the head once" in compared.stderr
+
+
 @pytest.mark.parametrize("left", ["secrets.db", "secrets.db-wal", "secrets.db-journal"])
 def test_a_restore_replaces_nothing(backed_up: Path, elsewhere: Path, left: str) -> None:
     """Not even the remains of a database: SQLite would take them for its own."""
@@ -174,6 +201,13 @@ def _flip(path: Path) -> None:
     connection.close()
 
 
+def _forge(path: Path) -> None:
+    """Change what the audit trail tells, as somebody with access to backups would."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE audit_events SET username = 'bob' WHERE action = 'login'")
+    connection.close()
+
+
 def _foreign(path: Path) -> None:
     path.unlink()
     with sqlite3.connect(path) as connection:
@@ -183,6 +217,7 @@ def _foreign(path: Path) -> None:
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a ciphertext": (_flip, "fault: secret_versions id=1"),
+    "an event": (_forge, "fault: audit_events chain_id="),
     "cut": (lambda path: os.truncate(path, path.stat().st_size // 2), "restored"),
     "no database": (lambda path: path.write_bytes(b"x" * 9000), "its file is no database"),
     "empty": (lambda path: path.write_bytes(b""), "not one of this service"),

@@ -18,10 +18,10 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 from routes.context import vault_of
 from tests.conftest import ENGINES
-from tests.support.model import RETENTION, Value
+from tests.support.model import Value
 from tests.support.model_sharing import Sharing
+from tests.support.purging import purge_here
 from tests.support.shared import refusal, shared_app
-from utils.purge import Purger
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "10"))
 LONG = timedelta(days=30_000)
@@ -228,7 +228,7 @@ class Divergence(Sharing):
     @rule(kept=st.integers(1, 4))
     def purge(self, kept: int) -> None:
         """Retention, of everybody."""
-        done = Purger(vault_of(self.application).db, self.now, kept, RETENTION).purge()
+        done = purge_here(vault_of(self.application), self.now, kept)
         counts = [shelf.purge(self.now, kept) for shelf in self.shelves]
         # Whoever told an earlier story left things of theirs in the same database.
         assert done.deleted >= sum(deleted for deleted, _, _ in counts)

@@ -106,6 +106,29 @@ def test_a_clock_that_was_set_back_refuses_nobody() -> None:
     assert sent(pace, limit, 100, NOW - timedelta(days=1)) == UNITS
 
 
+def test_what_is_charged_is_paid_for_by_the_next(db: Database) -> None:
+    """Nothing is refused for it when it comes; the units come back one by one, in all processes."""
+    pace, other, limit = Pace(), Pace(), bucket()
+    pace.take(limit, NOW)
+    pace.charge(limit, 2 * UNITS - 1, NOW)
+    assert sent(pace, limit, 1, NOW + MINUTE) == 0
+    pace.settle(db, NOW)
+    other.take(limit, NOW)
+    other.settle(db, NOW)
+    assert sent(other, limit, 1, NOW + MINUTE) == 0
+    assert sent(other, limit, 100, NOW + MINUTE + 11 * SECOND) == 10
+
+
+def test_no_charge_looks_like_a_clock_that_was_set_back() -> None:
+    """It would be forgiven: so nobody owes more than five minutes."""
+    pace, limit = Pace(), bucket(1)
+    for _ in range(3):
+        pace.charge(limit, 1000, NOW)
+    assert sent(pace, limit, 1, NOW) == 0
+    assert sent(pace, limit, 1, NOW + 4 * MINUTE) == 0
+    assert sent(pace, limit, 1, NOW + 5 * MINUTE) == 1
+
+
 # --- several -----------------------------------------------------------------------------------
 
 

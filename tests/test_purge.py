@@ -86,11 +86,11 @@ def test_the_newest_versions_stay(vault: Vault, alice: Person, kept: int, left: 
     write(alice, "many", 12)
     write(alice, "one")
     before = alice.get("/secrets").json
-    assert purge_here(vault.db, utcnow(), kept) == Purged(0, 0, 12 - left)
+    assert purge_here(vault, utcnow(), kept) == Purged(0, 0, 12 - left)
     assert numbers(alice, "many") == list(range(12, 12 - left, -1))
     assert (alice.secret("many"), numbers(alice, "one")) == ("12", [1])
     assert alice.get("/secrets").json == before
-    assert purge_here(vault.db, utcnow(), kept) == NOTHING
+    assert purge_here(vault, utcnow(), kept) == NOTHING
     assert_sound(vault)
 
 
@@ -98,8 +98,8 @@ def test_versions_are_counted_not_subtracted(vault: Vault, alice: Person) -> Non
     """Where some were destroyed, as many of the others stay."""
     write(alice, "a", 9)
     alice.post("/secrets/a:destroy", json={"versions": [3, 5, 6, 7, 8]})
-    assert purge_here(vault.db, utcnow(), kept=4) == NOTHING
-    assert purge_here(vault.db, utcnow(), kept=3) == Purged(0, 0, 1)
+    assert purge_here(vault, utcnow(), kept=4) == NOTHING
+    assert purge_here(vault, utcnow(), kept=3) == Purged(0, 0, 1)
     assert numbers(alice, "a") == [9, 4, 2]
 
 
@@ -109,7 +109,7 @@ def test_what_is_hidden_has_no_more_versions_than_others(vault: Vault, alice: Pe
         write(alice, name, 5)
     delete(alice, "deleted")
     expire(alice, "expired", utcnow())
-    assert purge_here(vault.db, utcnow(), kept=2) == Purged(0, 0, 6)
+    assert purge_here(vault, utcnow(), kept=2) == Purged(0, 0, 6)
     alice.post("/secrets/deleted:undelete")
     assert numbers(alice, "deleted") == [5, 4]
 
@@ -119,9 +119,9 @@ def test_deleted_secrets_go_when_their_time_is_over(vault: Vault, alice: Person)
     write(alice, "a", 3)
     write(alice, "live")
     purge_at = delete(alice, "a")
-    assert purge_here(vault.db, purge_at - TICK) == NOTHING
+    assert purge_here(vault, purge_at - TICK) == NOTHING
     assert hidden(alice) == ["a"]
-    assert purge_here(vault.db, purge_at) == Purged(1, 0, 0)
+    assert purge_here(vault, purge_at) == Purged(1, 0, 0)
     assert hidden(alice) == []
     write(alice, "a")
     assert (numbers(alice, "a"), numbers(alice, "live")) == ([1], [1])
@@ -136,10 +136,10 @@ def test_expired_secrets_go_as_much_later(vault: Vault, alice: Person) -> None:
     end = utcnow() + timedelta(minutes=1)
     expire(alice, "a", end)
     expire(alice, "typo", end - timedelta(days=9999))
-    assert purge_here(vault.db, utcnow()) == NOTHING
-    assert purge_here(vault.db, end + RETENTION - TICK) == Purged(0, 1, 0)
+    assert purge_here(vault, utcnow()) == NOTHING
+    assert purge_here(vault, end + RETENTION - TICK) == Purged(0, 1, 0)
     assert alice.secret("a") == "2"
-    assert purge_here(vault.db, end + RETENTION) == Purged(0, 1, 0)
+    assert purge_here(vault, end + RETENTION) == Purged(0, 1, 0)
     assert alice.get("/secrets/a").status_code == 404
 
 
@@ -149,7 +149,7 @@ def test_everybodys_time_runs(vault: Vault, alice: Person, bob: Person) -> None:
         write(person, "a", 3)
         delete(person, "a")
     run(vault, "UPDATE users SET state = 'disabled' WHERE username = 'bob'")
-    assert purge_here(vault.db, utcnow() + RETENTION) == Purged(2, 0, 0)
+    assert purge_here(vault, utcnow() + RETENTION) == Purged(2, 0, 0)
     found = unopened(vault.db)
     assert found["secrets"] == found["secret_versions"] == []
 
@@ -168,7 +168,7 @@ def test_much_is_purged_in_small_transactions(
         delete(bob if i % 2 else alice, f"deleted-{i}")
     write(alice, "many", 12)
     recorder = Recording(vault.db)
-    assert purge_here(recorder, utcnow() + RETENTION, kept=1) == Purged(7, 0, 7 + 11)
+    assert purge_here(vault, utcnow() + RETENTION, 1, recorder) == Purged(7, 0, 7 + 11)
     assert len(recorder.written) == 6 + 4
     assert numbers(alice, "many") == [12]
     assert hidden(alice) == hidden(bob) == []
@@ -196,7 +196,7 @@ def test_what_is_undeleted_meanwhile_stays(vault: Vault, alice: Person) -> None:
         assert alice.put("/secrets/anew", json={"secret": "3"}).status_code == 201
 
     db = meanwhile(vault, come_back)
-    assert purge_here(db, utcnow() + RETENTION) == Purged(1, 0, 0)
+    assert purge_here(vault, utcnow() + RETENTION, db=db) == Purged(1, 0, 0)
     assert (numbers(alice, "undeleted"), numbers(alice, "anew")) == ([2, 1], [3, 2, 1])
     assert hidden(alice) == []
 
@@ -206,7 +206,7 @@ def test_an_expiry_that_is_moved_meanwhile_counts(vault: Vault, alice: Person) -
     write(alice, "a")
     expire(alice, "a", utcnow())
     db = meanwhile(vault, lambda: alice.put("/secrets/a", json={"secret": "2"}))
-    assert purge_here(db, utcnow() + RETENTION) == NOTHING
+    assert purge_here(vault, utcnow() + RETENTION, db=db) == NOTHING
     assert numbers(alice, "a") == [2, 1]
 
 
@@ -215,7 +215,7 @@ def test_versions_that_are_among_the_newest_meanwhile_stay(vault: Vault, alice: 
     write(alice, "a", 5)
     body = {"versions": [3, 4]}
     db = meanwhile(vault, lambda: alice.post("/secrets/a:destroy", json=body))
-    assert purge_here(db, utcnow(), kept=3) == NOTHING
+    assert purge_here(vault, utcnow(), 3, db) == NOTHING
     assert numbers(alice, "a") == [5, 2, 1]
 
 
@@ -235,7 +235,7 @@ def test_purges_beside_rotations_and_writers_lose_nothing(vault: Vault) -> None:
             assert rotator.report.faults == []
         return NOTHING
 
-    purges: list[Callable[[], Purged]] = [partial(purge_here, vault.db, now, 1)] * 2
+    purges: list[Callable[[], Purged]] = [partial(purge_here, vault, now, 1)] * 2
     done = at_once([rotate, *purges])
     assert [sum(one.deleted for one in done), sum(one.expired for one in done)] == [2, 2]
     assert sum(one.versions for one in done) == 2

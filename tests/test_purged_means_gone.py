@@ -83,7 +83,7 @@ def test_nothing_is_left_after_a_purge(used: Vault, settings: Settings) -> None:
 def test_what_a_purge_deletes_is_in_the_files_until_it_scrubs(used: Vault) -> None:
     """The instrument, and the reason for the last step."""
     past = Past(used, keys=False, which=DOOMED)
-    purge_here(used.db, utcnow(), kept=1)
+    purge_here(used, utcnow(), kept=1)
     assert has_remains(used.db)
     assert past.found_in(used.settings.INSTANCE_DIR) != {}
     assert scrubbed(used.db)
@@ -101,7 +101,7 @@ def test_nothing_is_left_when_everything_went(settings: Settings, engine: str, s
         live_for_years(vault, random.Random(seed))
         past = Past(vault, keys=False)
         doom(vault, every=1)
-        purge_here(vault.db, utcnow())
+        purge_here(vault, utcnow())
         assert number(vault, "SELECT count(*) FROM secret_versions") == 0
         assert scrubbed(vault.db)
         assert list(remains(vault.db)) == []
@@ -167,7 +167,7 @@ def test_a_note_that_is_made_while_a_scrub_runs_stays(
     used: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was deleted then may have escaped it."""
-    purge_here(used.db, utcnow(), kept=1)
+    purge_here(used, utcnow(), kept=1)
     notes = number(used, "SELECT count(*) FROM remains")
     assert notes > 1
     real = used.db.scrub
@@ -175,7 +175,7 @@ def test_a_note_that_is_made_while_a_scrub_runs_stays(
     def scrub_and_purge() -> bool:
         done = real()
         doom(used, every=1)
-        purge_here(used.db, utcnow() + RETENTION + timedelta(days=1))
+        purge_here(used, utcnow() + RETENTION + timedelta(days=1))
         return done
 
     monkeypatch.setattr(used.db, "scrub", scrub_and_purge)

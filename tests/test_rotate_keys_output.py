@@ -69,7 +69,7 @@ def refused(ran: Ran, status: int) -> str:
             ["--all", "--dry-run"],
             {"dry_run", "switched", "signing_keys", "reencrypted", "destroyed"},
         ),
-        (["--verify"], {"keys", "ciphertexts"}),
+        (["--verify"], {"keys", "ciphertexts", "events"}),
         (["--rewrap-master"], {"rewrapped"}),
         (["--rewrap-master", "--dry-run"], {"dry_run", "rewrapped"}),
         (["--status"], {"keys", "destroyed", "stale", "oldest_stale", "last_run", "master_keys"}),

@@ -50,7 +50,9 @@ def test_an_undamaged_database_has_no_faults(vault: Vault, owners: list[UserId])
     """Everything was opened: old versions, deleted and expired secrets, keys in every state."""
     ran = rotate(vault.settings, "--verify")
     assert (ran.status, ran.err) == (0, "")
-    assert ran.out == f"{len(PURPOSES) + 5} keys and {3 * EACH} ciphertexts checked, 0 faults\n"
+    assert ran.out == (
+        f"{len(PURPOSES) + 5} keys, {3 * EACH} ciphertexts and 4 events checked, 0 faults\n"
+    )
     Rotator(vault.db, vault.master, utcnow()).destroy()
     assert faults(vault) == {}
 

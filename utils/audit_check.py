@@ -45,7 +45,7 @@ def _follow(
 ) -> tuple[int, str, ChainFault | None]:
     """The last event that follows from the beginning, its MAC, and what is wrong after it."""
     reached, last = head.anchor, head.anchor_mac
-    lowest, _ = audit.reach(tx, chain)
+    lowest = audit.lowest(tx, chain)
     if lowest is not None and lowest != reached + 1:
         return reached, last, _out_of_place(reached + 1, lowest)
     while batch := audit.rows_after(tx, chain, reached, _BATCH):
@@ -70,13 +70,15 @@ def verify_all(
         chains = audit.chains(tx)
     for chain in chains:
         with db.read() as tx:
-            yield chain, *verify_chain(tx, key, chain)
+            events, fault = verify_chain(tx, key, chain)
+        yield chain, events, fault
     for line in heads:
         if match := HEAD_LINE.search(line):
             chain, number, mac = ChainId(int(match[1])), int(match[2]), match[3]
             with db.read() as tx:
-                if not _was_head(tx, key, chain, number, mac):
-                    yield chain, 0, ChainFault(number, "was the head once, and is not there now")
+                there = _was_head(tx, key, chain, number, mac)
+            if not there:
+                yield chain, 0, ChainFault(number, "was the head once, and is not there now")
 
 
 def purge_all(db: Database, key: SystemKey, before: datetime) -> int:

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
 
-from models.errors import DatabaseBusy, SecretsManagerError
-from models.events import ChainId, Event, Waiting
+from models.errors import DatabaseBusy, SecretsManagerError, TryLater
+from models.events import TOO_FAST, ChainId, Event, Waiting
 from models.rows import SystemKey, Username
 from utils.db import Database, Tx
 from utils.store import audit
@@ -41,9 +41,22 @@ _LAST_TRIES = 4  # of a process that ends while the database cannot be written
 
 @dataclass(eq=False, slots=True)
 class _Ticket:
-    """Waiting until an event is durable."""
+    """Waiting until an event is durable, and all that came before it is written or given up."""
 
     done: threading.Event = field(default_factory=threading.Event)
+    lost: bool = False
+
+    def wait(self, seconds: float) -> None:
+        """Raises DatabaseBusy if it is not written in time, or will never be."""
+        if not self.done.wait(seconds) or self.lost:
+            raise DatabaseBusy("The audit trail could not be written in time. Try again.")
+
+
+@dataclass(eq=False, slots=True)
+class _Queued:
+    waiting: Waiting
+    ticket: _Ticket | None = None
+    settled: bool = False  # written, or given up
 
 
 class AuditLog:
@@ -59,7 +72,8 @@ class AuditLog:
     def _start_over(self) -> None:
         """Also in a forked child: what waits is the parent's to write, and its lock may be held."""
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[Waiting, _Ticket | None]] = deque()
+        self._waiting: deque[_Queued] = deque()
+        self._unkept = 0  # refusals that found the queue full
         self._urgent = self._closing = False
         self._thread: threading.Thread | None = None
         self._touched: set[ChainId] = set()
@@ -71,16 +85,26 @@ class AuditLog:
         Raises DatabaseBusy where so many wait already that nobody could say when, or where waiting
         took too long: what leaves no trace must not be answered.
         """
-        ticket = _Ticket() if wait else None
+        if not events:
+            return
+        last = _Queued(events[-1], _Ticket() if wait else None)
         with self._changed:
             if len(self._waiting) >= _MOST_WAITING:
                 raise DatabaseBusy("The audit trail cannot be written. Try again in a moment.")
-            for event in events:
-                self._waiting.append((event, ticket if event is events[-1] else None))
+            self._waiting.extend(_Queued(event) for event in events[:-1])
+            self._waiting.append(last)
             self._urgent |= wait
             self._start()
-        if ticket is not None and events and not ticket.done.wait(self._patience):
-            raise DatabaseBusy("The audit trail could not be written in time. Try again.")
+        if last.ticket is not None:
+            last.ticket.wait(self._patience)
+
+    def add_if_there_is_room(self, events: Sequence[Waiting]) -> None:
+        """Of what is refused anyway. How many found no room is told in the log."""
+        try:
+            self.add(events)
+        except DatabaseBusy:
+            with self._changed:
+                self._unkept += len(events)
 
     def extended(self, chain: ChainId) -> None:
         """A transaction of a view has extended this chain: the log is to tell its head, too."""
@@ -93,13 +117,11 @@ class AuditLog:
         with self._changed:
             if not self._waiting:
                 return
-            event, ticket = self._waiting[-1]
-            ticket = ticket or _Ticket()
-            self._waiting[-1] = (event, ticket)
+            last = self._waiting[-1]
+            ticket = last.ticket = last.ticket or _Ticket()
             self._urgent = True
             self._changed.notify_all()
-        if not ticket.done.wait(self._patience):
-            raise DatabaseBusy("The audit trail could not be written in time. Try again.")
+        ticket.wait(self._patience)
 
     def close(self) -> None:
         """Write what waits, tell the heads, end the thread."""
@@ -127,26 +149,21 @@ class AuditLog:
                     return
             try:
                 if batch:
-                    self._write([event for event, _ in batch])
-                    self._written(len(batch))
+                    self._write(batch)
+                    self._settle(batch)
                 if not batch or time.monotonic() >= self._told_at + _HEADS_SECONDS:
                     self._tell_heads()
                 failures = 0
             except Exception as error:  # noqa: BLE001 - a thread that died would take the trail along
                 failures += 1
                 if failures == 1:
-                    why = (
-                        str(error)
-                        if isinstance(error, SecretsManagerError)
-                        else type(error).__name__
-                    )
-                    logger.error("The audit trail cannot be written for now: %s", why)
+                    logger.error("The audit trail cannot be written for now: %s", _told(error))
                 if self._ending() and failures >= _LAST_TRIES:
                     self._give_up()
                 else:
                     time.sleep(_RETRY_SECONDS)
 
-    def _gather(self) -> list[tuple[Waiting, _Ticket | None]]:
+    def _gather(self) -> list[_Queued]:
         """The next batch; none if it is time to tell the heads, or nothing is left to do."""
         quiet_until = time.monotonic() + _GATHERING_SECONDS
         tell_at = self._told_at + _HEADS_SECONDS
@@ -160,15 +177,25 @@ class AuditLog:
             self._changed.wait(min(left, _LOOK_UP_SECONDS))
             if not had and self._waiting:
                 quiet_until = time.monotonic() + _GATHERING_SECONDS
-        return list(islice(self._waiting, _BATCH))
+        return [one for one in islice(self._waiting, _BATCH) if not one.settled]
 
-    def _written(self, count: int) -> None:
+    def _settle(self, done: Iterable[_Queued], *, lost: bool = False) -> None:
+        """They need not be written any more. Who waits for one waits for those before it, too."""
+        tickets = []
         with self._changed:
-            tickets = [self._waiting.popleft()[1] for _ in range(count)]
-            self._urgent = any(ticket for _, ticket in self._waiting)
+            for one in done:
+                if one.ticket is not None and not one.settled:
+                    one.ticket.lost = lost
+                one.settled = True
+            while self._waiting and self._waiting[0].settled:
+                tickets.append(self._waiting.popleft().ticket)
+            self._urgent = any(one.ticket for one in self._waiting)
+            unkept, self._unkept = self._unkept, 0
         for ticket in tickets:
             if ticket is not None:
                 ticket.done.set()
+        if unkept:
+            logger.error("Refusals found no room in the audit trail's queue: %d.", unkept)
 
     def _ending(self) -> bool:
         """The interpreter waits for threads that are no daemons once its main thread has ended."""
@@ -177,13 +204,37 @@ class AuditLog:
     def _give_up(self) -> None:
         """A process that ends can't wait for ever for its database."""
         with self._changed:
-            logger.error("Events of the audit trail were lost: %d.", len(self._waiting))
-            self._waiting.clear()
+            left = [one for one in self._waiting if not one.settled]
             self._touched.clear()
+        logger.error("Events of the audit trail were lost: %d.", len(left))
+        self._settle(left, lost=True)
 
-    def _write(self, events: list[Waiting]) -> None:
+    def _write(self, batch: Sequence[_Queued]) -> None:
+        """All in one transaction. Where that fails, and not because the database has no time or is
+        away, chain by chain: what one of them cannot take must not keep the others waiting."""
+        try:
+            self._write_together(batch)
+        except TryLater:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, it is told for the chain that it is in
+            for apart in _by_chain(batch):
+                try:
+                    self._write_together(apart)
+                except TryLater:
+                    raise
+                except Exception as error:  # noqa: BLE001 - the same
+                    logger.error(
+                        "Events of the audit trail were lost: %d, of one account: %s",
+                        len(apart),
+                        _told(error),
+                    )
+                    self._settle(apart, lost=True)
+                else:
+                    self._settle(apart)
+
+    def _write_together(self, batch: Sequence[_Queued]) -> None:
         with self._db.write() as tx:
-            placed = _summed(_placed(tx, event) for event in events)
+            placed = _summed(_placed(tx, one.waiting) for one in batch)
             audit.append(tx, self.key, placed)
         with self._changed:
             self._touched.update(chain for chain, _ in placed)
@@ -208,6 +259,19 @@ class AuditLog:
             self._touched -= touched  # one that grew meanwhile is told again with its next event
 
 
+def _by_chain(batch: Sequence[_Queued]) -> list[list[_Queued]]:
+    """Those that belong together, in their order; what was typed may be anybody's."""
+    found: dict[object, list[_Queued]] = {}
+    for one in batch:
+        found.setdefault((one.waiting.chain, one.waiting.typed), []).append(one)
+    return list(found.values())
+
+
+def _told(error: Exception) -> str:
+    """A foreign exception's text may hold anything."""
+    return str(error) if isinstance(error, SecretsManagerError) else type(error).__name__
+
+
 def _placed(tx: Tx, waiting: Waiting) -> tuple[ChainId, Event]:
     """Whose it is, if all that is known is what was typed. Looked up here and not in the request:
     there, a name that is somebody's would take longer."""
@@ -219,11 +283,12 @@ def _placed(tx: Tx, waiting: Waiting) -> tuple[ChainId, Event]:
 
 def _summed(placed: Iterable[tuple[ChainId, Event]]) -> list[tuple[ChainId, Event]]:
     """What strangers are refused again and again is one event that says how often: else they could
-    fill the disk. What a known caller does is never summed up."""
+    fill the disk. What a known caller does is never summed up, but for what came too fast."""
     found: dict[object, tuple[ChainId, Event]] = {}
     for chain, event in placed:
-        alike: object = (chain, event.action, event.outcome, event.username, event.address)
-        if event.via:
+        who = (event.username, event.credential_id, event.address)
+        alike: object = (chain, event.action, event.outcome, who)
+        if event.via and event.outcome != TOO_FAST:
             alike = len(found), event.request_id
         if alike in found:
             first = found[alike][1]

@@ -17,10 +17,14 @@ from pathlib import Path
 
 from config import Settings
 from models.errors import BackupFailed, DatabaseUnavailable
+from models.event_details import Detail, to_text
+from models.events import SYSTEM, Event
+from utils.crypto import MasterKeys
 from utils.db import Database, sqlite_path
 from utils.keyfile import make_private_folder, sync_folder
 from utils.migrate import migrate
 from utils.sqlite import SqliteDatabase
+from utils.store import audit, system
 from utils.vault import open_existing_store
 from utils.verify import Verification, verify
 
@@ -83,9 +87,25 @@ def _verified(
     there = settings.model_copy(update={"DATABASE_URL": f"sqlite:///{draft}"})
     db, master = open_existing_store(there)
     try:
-        return verify(db, master, progress)
+        found = verify(db, master, progress)
+        if not found.faults:
+            _record(db, master, now)
+        return found
     finally:
         db.close()
+
+
+def _record(db: Database, master: MasterKeys, now: datetime) -> None:
+    """In the system's trail, behind what the backup ends with: what was older than the rest of the
+    world when it came back must show, though all of its chains are whole."""
+    with db.write() as tx:
+        key = system.audit_key(tx, master)
+        found = None if key is None else audit.find_head(tx, key, SYSTEM)
+        assert key is not None  # noqa: S101 - it was verified that there is one, and a head
+        assert found is not None  # noqa: S101
+        ends: Detail = {"number": found[0].number, "mac": found[0].last_mac}
+        event = Event(now, "restore", via="command", detail=to_text("restore", ends))
+        audit.append(tx, key, [(SYSTEM, event)])
 
 
 def _refuse_occupied(target: Path) -> None:

@@ -66,6 +66,7 @@ BY_FIELD: dict[str, Any] = {
     "Event.token": None,
     "Event.request_id": ID,
     "Event.times": 1,
+    "Event.detail": None,
     "Verification.fault": None,
     "unshared": True,
     "if_version": 3,

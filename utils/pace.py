@@ -22,6 +22,7 @@ from utils.store import request_buckets
 from utils.throttle import Bucket
 
 _SETTLED_AT_ONCE = 5000  # subjects: two parameters each, of the 32,766 that a statement takes
+_MOST_CHARGED = request_buckets.LONGEST_DEBT // 2
 _SECOND = 1_000_000  # microseconds; and how often is settled
 
 
@@ -58,6 +59,18 @@ class Pace:
                     raise TooManyRequests(-(-wait // _SECOND))
                 count.full_at += bucket.cost
                 count.unsettled += 1
+
+    def charge(self, buckets: tuple[Bucket, ...], units: int, now: datetime) -> None:
+        """Count what turned out to be more than one request, when it is done: as debt, so that no
+        batch is too large for a limit. Never so much that it looks as if a clock was set back."""
+        moment = to_microseconds(now)
+        with self._lock:
+            for bucket in buckets:
+                count = self._counts.setdefault(bucket.subject, _Count(moment, bucket.cost))
+                count.keep_up(moment)
+                room = (moment + _MOST_CHARGED - count.full_at) // bucket.cost
+                count.full_at += max(0, min(units, room)) * bucket.cost
+                count.unsettled += max(0, min(units, room))
 
     def is_due(self, now: datetime) -> bool:
         """Whether it is time to settle; True for one who asks, and then not for a second."""

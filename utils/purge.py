@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
+from typing import Literal
 
+from models.event_details import to_text
+from models.events import Event, chain_of
+from models.rows import SystemKey
 from utils.db import Database, Tx
 from utils.rotation import patiently
-from utils.store import remains, retention
+from utils.store import audit, remains, retention
 from utils.store.retention import Doomed
 
 # Per transaction. A secret goes with up to VERSIONS_KEPT values; 50 of the largest took 0.1 s under
@@ -22,6 +28,7 @@ from utils.store.retention import Doomed
 _SECRETS, _VERSIONS = 5, 50
 _PAUSE_SECONDS = 0.002  # between transactions: writers must not starve
 
+Reason = Literal["deleted", "expired", "excess"]
 _Find = Callable[[Tx, Doomed], list[Doomed]]
 _Delete = Callable[[Tx, Sequence[Doomed]], int]
 
@@ -43,6 +50,7 @@ class Purger:
     now: datetime
     kept: int  # versions of a secret
     retention: timedelta  # of expired secrets; a deleted one knows its own time
+    audit_key: SystemKey = field(repr=False)
 
     def count(self) -> Purged:
         """What a run would delete."""
@@ -58,14 +66,17 @@ class Purger:
         versions = self._delete(
             lambda tx, after: retention.excess_page(tx, after, self.kept, _VERSIONS),
             lambda tx, doomed: retention.purge_excess(tx, doomed, self.kept),
+            "excess",
         )
         deleted = self._delete(
             lambda tx, after: retention.deleted_page(tx, after, self.now, _SECRETS),
             lambda tx, doomed: retention.purge_deleted(tx, doomed, self.now),
+            "deleted",
         )
         expired = self._delete(
             lambda tx, after: retention.expired_page(tx, after, self._since, _SECRETS),
             lambda tx, doomed: retention.purge_expired(tx, doomed, self._since),
+            "expired",
         )
         return Purged(deleted, expired, versions)
 
@@ -73,7 +84,7 @@ class Purger:
     def _since(self) -> datetime:
         return self.now - self.retention
 
-    def _delete(self, find: _Find, delete: _Delete) -> int:
+    def _delete(self, find: _Find, delete: _Delete, reason: Reason) -> int:
         """Batch after batch, each found outside of the lock; how many went."""
         total, after = 0, retention.START
         while True:
@@ -81,14 +92,25 @@ class Purger:
                 doomed = find(tx, after)
             if not doomed:
                 return total
-            total += patiently(self.db, lambda: self._delete_batch(doomed, delete))  # noqa: B023
+            total += patiently(self.db, partial(self._delete_batch, doomed, delete, reason))
             after = doomed[-1]
             time.sleep(_PAUSE_SECONDS)
 
-    def _delete_batch(self, doomed: Sequence[Doomed], delete: _Delete) -> int:
+    def _delete_batch(self, doomed: Sequence[Doomed], delete: _Delete, reason: Reason) -> int:
+        """Its owners' trails tell of it in the same transaction, one event for each of them."""
+        events = []
         with self.db.write() as tx:
             retention.lock_owners(tx, doomed)
-            gone = delete(tx, doomed)
-            if gone:
+            by_owner = sorted(doomed, key=lambda one: one.owner)
+            for owner, theirs in groupby(by_owner, key=lambda one: one.owner):
+                if gone := delete(tx, list(theirs)):
+                    events.append((chain_of(owner), self._event(reason, gone), gone))
+            if events:
                 remains.note(tx, self.now)
-        return gone
+                audit.append(tx, self.audit_key, [(chain, event) for chain, event, _ in events])
+        return sum(gone for _, _, gone in events)
+
+    def _event(self, reason: Reason, gone: int) -> Event:
+        what = "versions" if reason == "excess" else "secrets"
+        detail = to_text("secret.purge", {"reason": reason, what: gone})
+        return Event(self.now, "secret.purge", via="command", detail=detail)

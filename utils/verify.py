@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from models.errors import DatabaseUnavailable, MissingMasterKey, Undecryptable
 from models.rows import Ciphertext, Fault, KeyId, SecretId, SystemKey, UserId, WrappedKey
+from utils.audit_check import verify_all
 from utils.crypto import MasterKeys, UserKey, unseal
 from utils.db import Database, Row, Tx
-from utils.store.system import GRANT, PURPOSES
+from utils.store.system import AUDIT, GRANT, PURPOSES
 from utils.tokens import grant_mac, same_mac
 
 _BATCH = 1000
@@ -63,6 +64,7 @@ class Verification:
     keys: int
     ciphertexts: int
     faults: list[Fault]
+    events: int = 0  # of the audit trail, that are as they were written
 
 
 def verify(db: Database, master: MasterKeys, progress: Callable[[int], None]) -> Verification:
@@ -86,6 +88,8 @@ def verify(db: Database, master: MasterKeys, progress: Callable[[int], None]) ->
     with _unreadable_is_a_fault("grants", found):
         for row in _rows(db, _GRANTS, ""):
             checker.grant(row)
+    with _unreadable_is_a_fault("audit_events", found):
+        checker.audit_trail(db)
     with _unreadable_is_a_fault("database", found), db.read() as tx:
         found.faults.extend(_invariants(tx))
     return found
@@ -108,6 +112,7 @@ class _Checker:
         self._progress = progress
         self._opened: dict[tuple[KeyId, UserId], UserKey] = {}
         self._grant_key: SystemKey | None = None
+        self._audit_key: SystemKey | None = None
 
     def system_key(self, row: Row) -> None:
         number, purpose, sealed, fingerprint = row
@@ -119,6 +124,8 @@ class _Checker:
             return
         if purpose == GRANT:
             self._grant_key = key
+        if purpose == AUDIT:
+            self._audit_key = key
 
     def user_key(self, row: Row) -> None:
         number, owner, state, sealed, fingerprint = row
@@ -150,6 +157,16 @@ class _Checker:
         number, *bound, mac = row
         if self._grant_key and not same_mac(mac, grant_mac(self._grant_key, tuple(bound))):
             self._fault("grants", number, "does not fit its MAC, and so grants nothing")
+
+    def audit_trail(self, db: Database) -> None:
+        """Chain after chain, a batch of events at a time; without its key as for grants."""
+        if self._audit_key is None:
+            return
+        for chain, events, fault in verify_all(db, self._audit_key):
+            self._found.events += events
+            if fault is not None:
+                where = f"audit_events chain_id={chain} number={fault.number}"
+                self._found.faults.append(Fault(where, fault.detail))
 
     def _key(self, key_id: KeyId, owner: UserId, wrapped: WrappedKey) -> UserKey:
         """Remembered by key *and* owner: the key of somebody else must fail, not be found."""

@@ -187,6 +187,21 @@ def missing_system_key(vault: Vault) -> set[str]:
     return {"system_keys"}
 
 
+def changed_event(vault: Vault) -> set[str]:
+    """What is said of who did it."""
+    ((chain,),) = rows(vault, "SELECT min(chain_id) FROM audit_events WHERE chain_id <> 0")
+    plant(vault, "UPDATE audit_events SET username = 'mallory' WHERE chain_id = ?", chain)
+    return {f"audit_events chain_id={chain} number=1"}
+
+
+def missing_chain(vault: Vault) -> set[str]:
+    """All that an account's audit trail held."""
+    ((chain,),) = rows(vault, "SELECT max(chain_id) FROM audit_events")
+    plant(vault, "DELETE FROM audit_events WHERE chain_id = ?", chain)
+    plant(vault, "DELETE FROM audit_heads WHERE chain_id = ?", chain)
+    return {f"audit_events chain_id={chain} number=0"}
+
+
 ALL: tuple[Damage, ...] = (
     flipped_ciphertext,
     truncated_ciphertext,
@@ -203,4 +218,6 @@ ALL: tuple[Damage, ...] = (
     missing_secret,
     flipped_system_key,
     missing_system_key,
+    changed_event,
+    missing_chain,
 )

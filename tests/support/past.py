@@ -8,6 +8,7 @@ from pathlib import Path
 
 from models.rows import KeyId, PasswordHash, UserId, Username, WrappedKey
 from models.times import utcnow
+from tests.support.chains import begin_chain
 from tests.support.rotation import put
 from utils.store import accounts
 from utils.tokens import new_account_id
@@ -37,18 +38,14 @@ def live_for_years(vault: Vault, chance: random.Random) -> None:
 
 def add_owners(vault: Vault, count: int) -> list[UserId]:
     """Accounts, so that there are pages full of keys too."""
+    made = []
     with vault.db.write() as tx:
-        return [
-            accounts.create(
-                tx,
-                vault.master,
-                new_account_id(),
-                Username(f"owner-{i}"),
-                PasswordHash("none"),
-                utcnow(),
-            ).id
-            for i in range(count)
-        ]
+        for number in range(count):
+            name, nobody = Username(f"owner-{number}"), PasswordHash("none")
+            account = accounts.create(tx, vault.master, new_account_id(), name, nobody, utcnow())
+            begin_chain(tx, vault.audit.key, account)
+            made.append(account.id)
+    return made
 
 
 class Past:

@@ -11,6 +11,7 @@ from tests.support.rotation import Ran, end, environment
 from tests.support.server import ROOT
 from utils.db import Database
 from utils.purge import Purged, Purger
+from utils.vault import Vault
 
 RETENTION = timedelta(days=30)
 
@@ -33,6 +34,6 @@ def purge(settings: Settings, *arguments: str, **environ: str) -> Ran:
     return end(start(settings, *arguments, **environ))
 
 
-def purge_here(db: Database, now: datetime, kept: int = 10) -> Purged:
-    """The same work in this process, as if it were *now*."""
-    return Purger(db, now, kept, RETENTION).purge()
+def purge_here(vault: Vault, now: datetime, kept: int = 10, db: Database | None = None) -> Purged:
+    """The same work in this process, as if it were *now*; *db*: its database in disguise."""
+    return Purger(db or vault.db, now, kept, RETENTION, vault.audit.key).purge()

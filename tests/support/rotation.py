@@ -25,6 +25,7 @@ from models.rows import (
     Value,
 )
 from models.times import utcnow
+from tests.support.chains import begin_chain
 from tests.support.dump import Dump, dump
 from tests.support.server import ROOT
 from utils.db import Tx
@@ -130,6 +131,7 @@ def add_owner(vault: Vault, username: str, count: int = 3, size: int = 20) -> Us
         long_ago = now - timedelta(days=1)
         expired = Change(value=Value(os.urandom(size), "bytes"), expires_at=long_ago)
         secrets.put(tx, vault.master, act, SecretName("expired"), expired, UNCONDITIONAL)
+        begin_chain(tx, vault.audit.key, account)
     return account.id
 
 

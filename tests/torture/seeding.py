@@ -22,9 +22,10 @@ from models.rows import (
     WrappedKey,
 )
 from models.times import to_microseconds, utcnow
+from tests.support.chains import begin_chain
 from utils.crypto import MasterKeys, UserKey, seal, unseal
 from utils.db import Database, Tx
-from utils.store import accounts, keys
+from utils.store import accounts, keys, system
 from utils.tokens import new_account_id, new_id
 
 VALUE_BYTES = 100
@@ -63,9 +64,12 @@ def add_accounts(db: Database, master: MasterKeys, count: int) -> list[UserId]:
     """Accounts that nobody can log in to."""
     owners = []
     with db.write() as tx:
+        key = system.audit_key(tx, master)
+        assert key is not None
         for number in range(count):
             name, nobody = Username(f"filler-{number}"), PasswordHash("none")
             account = accounts.create(tx, master, new_account_id(), name, nobody, utcnow())
+            begin_chain(tx, key, account)
             owners.append(account.id)
     return owners
 

@@ -25,6 +25,7 @@ from models.errors import AlreadyExists, NotFound
 from models.rows import Act, Author, Change, SecretName, Username, Value
 from models.times import utcnow
 from routes.context import vault_of
+from tests.support.chains import begin_chain
 from tests.support.people import PASSWORD
 from tests.support.server import ROOT
 from utils.store import accounts, secret_reads, secrets, system
@@ -160,7 +161,10 @@ def _register(vault: Vault, name: str) -> bool:
     hashed = vault.hasher.hash(PASSWORD, account_id)
     try:
         with vault.db.write() as tx:
-            accounts.create(tx, vault.master, account_id, Username(name), hashed, utcnow())
+            created = accounts.create(
+                tx, vault.master, account_id, Username(name), hashed, utcnow()
+            )
+            begin_chain(tx, vault.audit.key, created)
     except AlreadyExists:
         return False
     return True

@@ -199,6 +199,7 @@ CREATE TABLE audit_events (
     address          TEXT NOT NULL,
     request_id       TEXT NOT NULL,
     times            BIGINT NOT NULL,
+    detail           TEXT NOT NULL,     -- JSON object, compact, keys sorted; '' for nothing
     mac              TEXT NOT NULL,
     PRIMARY KEY (chain_id, number)
 );

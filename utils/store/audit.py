@@ -16,7 +16,8 @@ import hmac
 import json
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timezone
 from itertools import groupby
 
 from models.events import SYSTEM, ChainId, Event, EventQuery, Head, Stored
@@ -28,7 +29,7 @@ from utils.tokens import same_mac
 logger = logging.getLogger("secrets_manager")
 FIRST_MAC = ""  # before the first event
 _BROKEN = "broken"  # what no MAC is
-_END = 2**63 - 1  # of a BIGINT
+_LATEST = to_microseconds(datetime.max.replace(tzinfo=timezone.utc))
 _AFTER_ANY_NAME = "\x7f"
 
 _HEAD = "SELECT anchor, anchor_mac, number, last_mac, mac FROM audit_heads WHERE chain_id = ?"
@@ -38,12 +39,22 @@ _BEGIN = (
     "VALUES (?, 0, '', 0, '', '') ON CONFLICT (chain_id) DO NOTHING"
 )
 _UNWRITTEN = (0, "", 0, "", "")
+# Where a chain goes on is told by its head, and by no event: one with the last number that there is
+# would leave none for the next. What lies so near beyond the end is stepped over; what lies farther
+# is never reached.
+_LAST_WITHIN = (
+    "SELECT number, mac FROM audit_events WHERE chain_id = ? AND number >= ? AND number <= ? "
+    "ORDER BY number DESC LIMIT 1"
+)
+_NEAR = 2**32
+_FARTHEST = 2**56  # where a head that is not to be believed does not tell where the end is
 _COLUMNS = (
     "number, happened_at, action, name, outcome, username, via, credential_id, credential_name, "
-    "address, request_id, times"
+    "address, request_id, times, detail"
 )
 _PAGE = (
-    "SELECT " + _COLUMNS + " FROM audit_events WHERE chain_id = ? AND number < ? "  # noqa: S608
+    "SELECT " + _COLUMNS + " FROM audit_events "  # noqa: S608
+    "WHERE chain_id = ? AND number > 0 AND number < ? "
     "AND (CAST(? AS TEXT) IS NULL OR action = ?) AND (CAST(? AS TEXT) IS NULL OR name = ?) "
     "AND (CAST(? AS TEXT) IS NULL OR (name >= ? AND name < ?)) "
     "AND (CAST(? AS TEXT) IS NULL OR (outcome = 'ok') = (CAST(? AS TEXT) = 'ok')) "
@@ -55,10 +66,10 @@ _FROM = (
 )
 
 
-_ROWS_AT_ONCE = 1000  # of 14 columns: SQLite takes 32,766 parameters
+_ROWS_AT_ONCE = 1000  # of 15 columns: SQLite takes 32,766 parameters
 _INSERT = (
     "INSERT INTO audit_events (chain_id, number, happened_at, action, name, outcome, username, "
-    "via, credential_id, credential_name, address, request_id, times, mac) VALUES {rows}"
+    "via, credential_id, credential_name, address, request_id, times, detail, mac) VALUES {rows}"
 )
 
 
@@ -122,7 +133,7 @@ def list_page(tx: Tx, chain: ChainId, query: EventQuery) -> list[Stored]:
         outcome,
         outcome,
         0 if query.since is None else to_microseconds(query.since),
-        _END if query.until is None else to_microseconds(query.until),
+        _LATEST if query.until is None else to_microseconds(query.until),
         query.limit,
     )
     return [Stored(row[0], _event(row)) for row in rows]
@@ -153,11 +164,10 @@ def mac_of(tx: Tx, chain: ChainId, number: int) -> str | None:
     return None if row is None else str(row[0])
 
 
-def reach(tx: Tx, chain: ChainId) -> tuple[object, int]:
-    """The lowest and the highest number of an event; None and 0 where there is none."""
-    row = tx.one("SELECT min(number), max(number) FROM audit_events WHERE chain_id = ?", chain)
-    lowest, highest = row or (None, 0)
-    return lowest, highest if isinstance(highest, int) else 0
+def lowest(tx: Tx, chain: ChainId) -> object:
+    """The number of the first event that is kept; None where there is none."""
+    row = tx.one("SELECT min(number) FROM audit_events WHERE chain_id = ?", chain)
+    return row and row[0]
 
 
 def purge(tx: Tx, key: SystemKey, chain: ChainId, before: datetime, limit: int) -> int:
@@ -173,8 +183,8 @@ def purge(tx: Tx, key: SystemKey, chain: ChainId, before: datetime, limit: int) 
     head, _ = found
     number, last = head.anchor, head.anchor_mac
     for *said, mac in rows_after(tx, chain, head.anchor, limit):
-        is_due = said[:1] == [number + 1] and said[1] < to_microseconds(before)
-        if not is_due or not same_mac(mac, event_mac(key, chain, said, last)):
+        fits = said[0] == number + 1 and same_mac(mac, event_mac(key, chain, said, last))
+        if not fits or said[1] >= to_microseconds(before):
             break
         number, last = number + 1, str(mac)
     if number == head.anchor:
@@ -211,22 +221,35 @@ def _mac(key: SystemKey, message: list[object]) -> str:
 
 
 def _lock_head(tx: Tx, key: SystemKey, chain: ChainId) -> Head:
-    """The head to go on from. One that is not as it was written must not be made good by going on:
-    then the next event gets a MAC that fits nothing, and is found for ever."""
+    """The head to go on from. What is not as it was written must not be made good by going on: then
+    the next event gets a MAC that fits nothing, and is found for ever. But it goes on: one row that
+    somebody tampered with must not keep an account from its secrets."""
     row = tx.one(_LOCKED_HEAD, chain)
     if row is None:
         tx.run(_BEGIN, chain)
         row = tx.one(_LOCKED_HEAD, chain)
-        if row == _UNWRITTEN and reach(tx, chain) == (None, 0):
+        if row == _UNWRITTEN and lowest(tx, chain) is None:
             return Head(0, FIRST_MAC, 0, FIRST_MAC)
     found = _head(row, key, chain)
     assert found is not None  # noqa: S101 - it was there, or was just made
     head, intact = found
-    highest = reach(tx, chain)[1]
-    if intact and highest in {head.number, 0}:  # 0: all are purged
-        return head
+    if intact:
+        last = tx.one(_LAST_WITHIN, chain, head.number, head.number + _NEAR)
+        if last == (head.number, head.last_mac) or (last is None and head.anchor == head.number):
+            return head
     logger.error("The audit trail (chain %d) was tampered with: run flask audit verify.", chain)
-    return Head(head.anchor, head.anchor_mac, highest, _BROKEN)
+    anchor, anchor_mac = (
+        (head.anchor, head.anchor_mac) if isinstance(head.anchor, int) else (0, FIRST_MAC)
+    )
+    return Head(anchor, anchor_mac, _free_from(tx, chain, head.number if intact else 0), _BROKEN)
+
+
+def _free_from(tx: Tx, chain: ChainId, number: int) -> int:
+    """The first number from there on behind which there is room."""
+    near = _NEAR if number else _FARTHEST
+    while (last := tx.one(_LAST_WITHIN, chain, number + 1, number + near)) is not None:
+        number, near = int(last[0]), _NEAR
+    return number
 
 
 def _head(row: Row | None, key: SystemKey, chain: ChainId) -> tuple[Head, bool] | None:
@@ -251,8 +274,13 @@ def _fields(event: Event) -> tuple[object, ...]:
         event.address,
         event.request_id,
         event.times,
+        event.detail,
     )
 
 
 def _event(row: Row) -> Event:
-    return Event(from_microseconds(row[1]), *row[2:12])
+    """Whatever SQLite lets somebody put into a column, the other events can be shown."""
+    _, moment, *texts, times, detail = row
+    event = Event(from_microseconds(moment), *map(str, texts))  # type: ignore[arg-type]
+    times = times if isinstance(times, int) else 0
+    return replace(event, times=times, detail=str(detail))

@@ -82,7 +82,7 @@ def _places(
 ) -> list[FieldProblem]:
     """*detail* about each of the writes of which it is true."""
     return [
-        FieldProblem(f"#/writes/{place}", detail)
+        FieldProblem(f"#/writes/{place}", detail, item.name)
         for place, item in enumerate(items)
         if applies(item)
     ]

@@ -64,7 +64,7 @@ def carry_out(
     lock_owner(tx, act.owner)
     foreseen = foresee(tx, master, act.owner, entries, on_conflict, act.now, compare=compare)
     if taken := [one.name for one in foreseen if one.outcome == "conflict"]:
-        raise ImportConflict([FieldProblem(f"/secrets/{name}", "exists") for name in taken])
+        raise ImportConflict([FieldProblem(f"/secrets/{one}", "exists", one) for one in taken])
     for entry, what in zip(entries, foreseen, strict=True):
         if what.outcome in {"created", "updated"}:
             change = Change(value=entry.value)

@@ -101,33 +101,40 @@ def read(
     return shared, secret_reads.read(tx, master, shared.owner, name, None, now)
 
 
+def lock(
+    tx: Tx, key: SystemKey, grantee: UserId, owner: Username, name: SecretName, now: datetime
+) -> Shared:
+    """A secret that is shared with *grantee*, whatever for, with its owner's row locked.
+
+    The grant is looked for twice. Before the owner's row is locked, or anybody could make anybody's
+    writers wait; and after, when no other transaction can end it any more. Raises NotFound.
+    """
+    shared = grants.find_shared(tx, key, grantee, owner, name, now)
+    if shared is None or not _lock_account(tx, shared.owner):
+        raise absent_share()
+    shared = grants.find_shared(tx, key, grantee, owner, name, now)
+    if shared is None:
+        raise absent_share()
+    return shared
+
+
 def patch(
     tx: Tx,
     master: MasterKeys,
-    key: SystemKey,
+    shared: Shared,
     grantee: Account,
-    owner: Username,
-    name: SecretName,
     change: Change,
     conditions: Conditions,
     limits: Limits,
     now: datetime,
 ) -> Shared:
-    """Change the value of a secret that is shared with *grantee* for writing.
+    """Change the value of a secret that :func:`lock` found, if it is shared for writing.
 
-    The grant is looked for twice. Before the owner's row is locked, or anybody could make anybody's
-    writers wait; and after, when no other transaction can end it any more.
-    Raises NotFound, ReadOnlyGrant or PreconditionFailed.
+    Raises ReadOnlyGrant, LimitReached or PreconditionFailed.
     """
-    shared = grants.find_shared(tx, key, grantee.id, owner, name, now)
-    if shared is None or not _lock_account(tx, shared.owner):
-        raise absent_share()
-    shared = grants.find_shared(tx, key, grantee.id, owner, name, now)
-    if shared is None:
-        raise absent_share()
     shared.require_write()
     act = Act(shared.owner, Author(grantee.username, "session"), now, limits)
-    info = secrets.patch(tx, master, act, name, change, conditions)
+    info = secrets.patch(tx, master, act, shared.info.name, change, conditions)
     return Shared(shared.owner, shared.owner_name, info, shared.grant)
 
 
