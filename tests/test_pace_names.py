@@ -1,4 +1,4 @@
-"""Requests about many names: they leave many events in the audit trail, and count as many requests."""
+"""Requests about many names leave many events in the audit trail, and count as many requests."""
 
 from __future__ import annotations
 
