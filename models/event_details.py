@@ -46,7 +46,7 @@ def from_text(action: str, text: str) -> Detail | None:
         found = json.loads(text) if 0 < len(text) <= LONGEST else None
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and _allowed(action, found) else None
+    return found if found and isinstance(found, dict) and _allowed(action, found) else None
 
 
 def _allowed(action: str, detail: Detail) -> bool:

@@ -49,13 +49,15 @@ def restore(file: Path) -> None:
     except SecretsManagerError as error:
         sys.exit(f"Nothing was restored: {_sentence(error)}")
     out.faults(found.faults)
-    if found.faults:
+    if len(found.faults) > found.tampered:
         sys.exit(f"Nothing was restored: the backup has {len(found.faults)} faults.")
     click.echo(
         f"Restored and verified: {found.ciphertexts} ciphertexts, {found.keys} keys, "
         f"{found.events} events.",
         err=True,
     )
+    if found.tampered:
+        sys.exit(f"But somebody tampered with its audit trail: {found.tampered} chains.")
 
 
 def _sentence(error: SecretsManagerError) -> str:

@@ -50,8 +50,9 @@ def restore(
     """Put a backup where *settings* say that the database is: only if nothing is there, and only
     once every key and every ciphertext in it has been opened.
 
-    A backup of an older schema is brought up to date. If the verification has faults, nothing was
-    restored. Raises BackupFailed, ConfigurationError or DatabaseUnavailable.
+    A backup of an older schema is brought up to date. If the verification has other faults than in
+    the audit trail, nothing was restored. Raises BackupFailed, ConfigurationError or
+    DatabaseUnavailable.
     """
     target = sqlite_path(settings.database_url)
     if target is None:
@@ -64,7 +65,7 @@ def restore(
     with _draft_of(target) as draft:
         _copy(source, draft)
         found = _verified(settings, draft, now, progress)
-        if not found.faults:
+        if _can_be_restored(found):
             _refuse_occupied(target)
             _put_in_place(draft, target)
     return found
@@ -88,11 +89,17 @@ def _verified(
     db, master = open_existing_store(there)
     try:
         found = verify(db, master, progress)
-        if not found.faults:
+        if _can_be_restored(found):
             _record(db, master, now)
         return found
     finally:
         db.close()
+
+
+def _can_be_restored(found: Verification) -> bool:
+    """A trail that was tampered with once is so in every later backup. That must be told, but must
+    not keep anybody from their secrets, here as little as in the live service."""
+    return len(found.faults) == found.tampered
 
 
 def _record(db: Database, master: MasterKeys, now: datetime) -> None:
@@ -100,10 +107,9 @@ def _record(db: Database, master: MasterKeys, now: datetime) -> None:
     world when it came back must show, though all of its chains are whole."""
     with db.write() as tx:
         key = system.audit_key(tx, master)
-        found = None if key is None else audit.find_head(tx, key, SYSTEM)
-        assert key is not None  # noqa: S101 - it was verified that there is one, and a head
-        assert found is not None  # noqa: S101
-        ends: Detail = {"number": found[0].number, "mac": found[0].last_mac}
+        assert key is not None  # noqa: S101 - it was verified that there is one
+        head, intact = audit.find_head(tx, key, SYSTEM) or (None, False)
+        ends: Detail = {"number": head.number, "mac": head.last_mac} if head and intact else {}
         event = Event(now, "restore", via="command", detail=to_text("restore", ends))
         audit.append(tx, key, [(SYSTEM, event)])
 

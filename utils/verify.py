@@ -65,6 +65,7 @@ class Verification:
     ciphertexts: int
     faults: list[Fault]
     events: int = 0  # of the audit trail, that are as they were written
+    tampered: int = 0  # of the faults: chains of the audit trail, which no read depends on
 
 
 def verify(db: Database, master: MasterKeys, progress: Callable[[int], None]) -> Verification:
@@ -165,6 +166,7 @@ class _Checker:
         for chain, events, fault in verify_all(db, self._audit_key):
             self._found.events += events
             if fault is not None:
+                self._found.tampered += 1
                 where = f"audit_events chain_id={chain} number={fault.number}"
                 self._found.faults.append(Fault(where, fault.detail))
 

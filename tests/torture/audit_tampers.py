@@ -119,7 +119,7 @@ def insert_an_event(table: Table) -> None:
     event = dict(table.event())
     numbers = [one["number"] for one in table.of(event["chain_id"])]
     event["number"] = table.random.choice(
-        (max(numbers) + 1, max(numbers) + 9, min(numbers) - 1, 0, -(2**63))
+        (max(numbers) + 1, max(numbers) + 9, min(numbers) - 1, 0, -(2**63), 2**63 - 1)
     )
     if table.random.random() < 0.3:
         event["chain_id"] = table.random.randrange(2**60)
