@@ -93,12 +93,12 @@ def test_an_import_and_a_dry_run_are_told_apart(vault: Vault, alice: Person) -> 
     dry = {"on_conflict": "fail", "dry_run": True}
     done = {"on_conflict": "skip", "dry_run": False}
     assert told(vault, alice, "secret.import") == [
-        ("same", None, dry | {"result": "unchanged"}),
-        ("other", None, dry | {"result": "conflict"}),
         ("new", None, dry | {"result": "created"}),
-        ("same", None, done | {"result": "unchanged"}),
-        ("other", None, done | {"result": "skipped"}),
+        ("other", None, dry | {"result": "conflict"}),
+        ("same", None, dry | {"result": "unchanged"}),
         ("new", None, done | {"result": "created"}),
+        ("other", None, done | {"result": "skipped"}),
+        ("same", None, done | {"result": "unchanged"}),
         ("other", "import-conflict", {"on_conflict": "fail", "dry_run": False}),
     ]
     assert faults(vault) == {}

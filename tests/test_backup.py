@@ -166,7 +166,7 @@ def test_a_restore_shows_in_the_audit_trail(
     server.stop()
     assert command(elsewhere, "restore", str(backed_up)).returncode == 0
     whole = command(elsewhere, "audit", "verify")
-    assert (whole.returncode, whole.stderr) == (0, "")
+    assert (whole.returncode, "fault: " in whole.stderr) == (0, False)
     newest = json.loads(command(elsewhere, "audit", "show").stdout.splitlines()[0])
     assert (newest["action"], newest["via"], newest["outcome"]) == ("restore", "command", "ok")
     assert newest["detail"]["number"] == ended["number"] == newest["number"] - 1
