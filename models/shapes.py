@@ -115,8 +115,8 @@ ACTION = text(
     pattern=r"^[a-z-]{1,32}(?:\.[a-z-]{1,32})?$", description="an action, such as secret.read"
 )
 NEW_PREFIX = text(
-    maxLength=names.MAX_NAME,
-    pattern=f"^(?:{_SEGMENT}/)*$",
+    maxLength=names.MAX_NAME - 1,  # a name goes on behind it
+    pattern=f"^(?:{_SEGMENT}/)*{_CHARACTER}*$",
     description="what is put before each name",
 )
 # Either of its fields, and not null: what is to go is said in full.

@@ -39,7 +39,7 @@ class ExportSecrets(Query):
 
 
 def _new_prefix(text: str) -> str:
-    if not names.begins_a_name(text):
+    if text and names.parse_secret_name(text + "x") is None:
         raise PydanticCustomError("prefix", "must be the beginning of a secret's name")
     return text
 

@@ -6,6 +6,7 @@ For people to recognise their own devices by. Both can be made up, so nothing is
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from flask import request
 
@@ -13,6 +14,7 @@ from models.names import printable
 from models.rows import Client
 
 _LONGEST_NAME = 200
+_REMEMBERED = 4096  # addresses
 
 
 def this_client() -> Client:
@@ -20,6 +22,7 @@ def this_client() -> Client:
     return Client(address(request.remote_addr or ""), _program())
 
 
+@lru_cache(_REMEMBERED)
 def address(text: str) -> str:
     """In its one spelling, without a zone (which may be any text); empty for a Unix socket."""
     try:

@@ -11,11 +11,13 @@ import hmac
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import flask_jwt_extended as fje
 from flask import Flask, Response, g, request
 from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import get_unverified_header
 from jwt.exceptions import PyJWTError
 
 from config import Settings
@@ -34,6 +36,8 @@ _REQUIRED = frozenset({"exp", "iat", "nbf", "jti", "type", "sub", "iss", "aud", 
 _LONGEST = 4096  # bytes; no cookie of ours is longer (ASVS 3.3.5)
 _CONFIGURED_KID = "configured"
 _LEEWAY_SECONDS = 30
+_REMEMBERED_TOKENS = 4096  # of a process: some 1 KB each
+_REMEMBERED_HEADERS = 64
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # no other spelling
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
@@ -48,6 +52,15 @@ class Claims:
     account_id: UserId
     token_id: str = field(repr=False)
     csrf: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token whose signature is right."""
+
+    claims: Claims
+    kind: str
+    ends_at: float
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -136,20 +149,38 @@ def _claims(cookie: str, kind: str) -> Claims:
     if len(sent) != 1 or len(sent[0]) > _LONGEST or not _TOKEN.fullmatch(sent[0]):
         raise _refused()
     try:
-        token = fje.decode_token(sent[0])
+        key = _verifying_key(_kid(sent[0].partition(".")[0]))
+        verified = _verified(sent[0], key)
     except (PyJWTError, JWTExtendedException, ValueError, TypeError, RecursionError) as error:
         # All that a forged token can provoke; deep JSON in it is a RecursionError. One
         # answer for everything: the reason would only help whoever forged it.
         raise _refused() from error
     # The leeway is for other nodes' clocks, when a token begins. It ends on time.
-    if token["type"] != kind or token["exp"] <= utcnow().timestamp():
+    if verified.kind != kind or verified.ends_at <= utcnow().timestamp():
         raise _refused()
-    return Claims(
-        session_id=_id(token["sid"]),
-        account_id=UserId(_number(token["sub"])),
-        token_id=_id(token["jti"]),
-        csrf=_id(token["csrf"]),
+    return verified.claims
+
+
+@lru_cache(_REMEMBERED_HEADERS)
+def _kid(header: str) -> object:
+    """The key that the first part of a token names. Not believed: it only says which to look up."""
+    return get_unverified_header(f"{header}..").get("kid")
+
+
+@lru_cache(_REMEMBERED_TOKENS)
+def _verified(token: str, _key: str) -> _Verified:
+    """What a token says, if it is genuine. Verifying one costs more than the rest of a request, and
+    its signature does not change: so each is verified once by a process, as long as the database
+    still has the key that did it, which the caller has asked. All that ends a token before its key
+    (its time, its session, its account) is looked at each time."""
+    found = fje.decode_token(token)
+    claims = Claims(
+        session_id=_id(found["sid"]),
+        account_id=UserId(_number(found["sub"])),
+        token_id=_id(found["jti"]),
+        csrf=_id(found["csrf"]),
     )
+    return _Verified(claims, found["type"], found["exp"])
 
 
 def _id(claim: object) -> str:

@@ -215,7 +215,7 @@ def test_names_that_cannot_be_are_told_by_place(alice: Person) -> None:
     answer = send(alice, {"a": "1", "canary/": "1", "canary//": "1"}, "prefix=app/")
     assert [detail[:8] for detail in details(answer)] == ["entry 2:", "entry 3:"]
     assert "canary" not in answer.text
-    assert pointers(send(alice, "A=1", "prefix=" + "x" * 255)) == {"#line=0,1"}
+    assert pointers(send(alice, "AB=1", "prefix=" + "x" * 254)) == {"#line=0,1"}
     assert content(alice) == {}
 
 
@@ -254,6 +254,7 @@ def test_other_bodies_are_refused(
     [
         ("prefix=/", "?prefix"),
         ("prefix=a//", "?prefix"),
+        ("prefix=" + "x" * 255, "?prefix"),
         ("on_conflict=ask", "?on_conflict"),
         ("dry_run=yes", "?dry_run"),
         ("format=dotenv", "?"),

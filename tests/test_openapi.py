@@ -11,11 +11,12 @@ import pytest
 from flask import Flask
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from app import create_app
 from config import Settings
 from models import requests, responses, shapes
+from models.transfer_requests import ImportSecrets
 from routes import problems, refusals
 from routes.context import vault_of
 from routes.declared import Answer
@@ -204,6 +205,24 @@ def test_the_limits_of_a_password_are_those_that_are_checked() -> None:
 
 
 # --- who may call ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        *("", "a", "app/", "app", "app/b", "a//", "/", "/a", "a/./", "a/..", ".", "..", "...", "é"),
+        *("x" * 253 + "/", "x" * 254, "x" * 254 + "/", "x" * 255),
+    ],
+)
+def test_the_prefix_of_an_import_is_described_as_it_is_checked(prefix: str) -> None:
+    """It need not end in a slash: ``prefix=shop-`` makes ``shop-DB_PASSWORD``."""
+    described = Draft202012Validator(shapes.NEW_PREFIX.json_schema or {}).is_valid(prefix)
+    try:
+        ImportSecrets(prefix=prefix)
+    except ValidationError:
+        assert not described
+    else:
+        assert described
 
 
 def test_every_access_rule_is_described() -> None:

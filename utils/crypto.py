@@ -19,6 +19,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NewType
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -40,6 +41,8 @@ from models.rows import (
 # a tenth of a decryption, and a Fernet object does not print what it holds.
 UserKey = NewType("UserKey", Fernet)
 
+# Opened keys that a process keeps: one is some 2 KB.
+_REMEMBERED = 4096
 _KIND_MARKS: dict[ValueKind, bytes] = {"text": b"t", "bytes": b"b"}
 _KINDS_BY_MARK: dict[bytes, ValueKind] = {mark: kind for kind, mark in _KIND_MARKS.items()}
 
@@ -51,7 +54,7 @@ class MasterKeys:
     what is missing can be named without showing any of it.
     """
 
-    __slots__ = ("_by_fingerprint", "current")
+    __slots__ = ("_by_fingerprint", "_system_key", "_user_key", "current")
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._by_fingerprint: dict[str, Fernet] = {}
@@ -60,6 +63,10 @@ class MasterKeys:
         if not self._by_fingerprint:
             raise ConfigurationError("No master key is configured: set SECRETS_MASTER_KEYS.")
         self.current = next(iter(self._by_fingerprint))
+        # What a wrapped key opens to never changes, so it is opened once. It comes out of a row on
+        # each request all the same: with the row gone, nothing asks for it any more.
+        self._user_key = lru_cache(_REMEMBERED)(self._open_user_key)
+        self._system_key = lru_cache(_REMEMBERED)(self._open_system_key)
 
     def __repr__(self) -> str:
         return f"<MasterKeys {' '.join(self._by_fingerprint)}>"
@@ -75,6 +82,9 @@ class MasterKeys:
 
     def unwrap_user_key(self, wrapped: WrappedKey, owner: UserId, key_id: KeyId) -> UserKey:
         """Open a user key. Raises MissingMasterKey or Undecryptable."""
+        return self._user_key(wrapped, owner, key_id)
+
+    def _open_user_key(self, wrapped: WrappedKey, owner: UserId, key_id: KeyId) -> UserKey:
         return UserKey(Fernet(self._unwrap(wrapped, _user_key_place(owner, key_id))))
 
     def wrap_system_key(self, key: SystemKey, purpose: str, number: int) -> WrappedKey:
@@ -83,6 +93,9 @@ class MasterKeys:
 
     def unwrap_system_key(self, wrapped: WrappedKey, purpose: str, number: int) -> SystemKey:
         """Open a system key. Raises MissingMasterKey or Undecryptable."""
+        return self._system_key(wrapped, purpose, number)
+
+    def _open_system_key(self, wrapped: WrappedKey, purpose: str, number: int) -> SystemKey:
         return SystemKey(self._unwrap(wrapped, _system_key_place(purpose, number)))
 
     def rewrap_user_key(self, wrapped: WrappedKey, owner: UserId, key_id: KeyId) -> WrappedKey:

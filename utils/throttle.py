@@ -23,6 +23,7 @@ import hmac
 import ipaddress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from models.names import parse_username
 from models.rows import SystemKey
@@ -33,6 +34,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: IPv4 clients, through a translator
 _IPV4_BITS, _INTERFACE_BITS = 32, 64
+_REMEMBERED = 4096  # addresses: to parse one takes as long as to look up a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def _bucket(subject: str, units: int, window: timedelta) -> tuple[Bucket, ...]:
     return (Bucket(subject, units, -(-(window // _MICROSECOND) // units)),) if units else ()
 
 
+@lru_cache(_REMEMBERED)
 def source_of(address: str | None) -> str:
     """Who shares a limit: one IPv4 address, or one IPv6 /64, which is what a customer gets.
 

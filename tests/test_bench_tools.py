@@ -1,0 +1,127 @@
+"""The instruments of ``make bench``: what they measure is what there is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import load
+from benchmarks.catalogue import LINES
+from benchmarks.compare import Comparison, Line, Plan, alternate, table
+from tests.support.server import ROOT
+
+_DELAY = 0.02
+# By the same functions as another line, or made of what the long rows' tests run.
+_ELSEWHERE = {"read-token", "list", "rotation"}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers after a while; some paths with a failure."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        time.sleep(_DELAY)
+        body = b"x" * 5000
+        self.send_response(503 if self.path == "/away" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def address() -> Iterator[tuple[str, int]]:
+    """A server that takes its time."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield "127.0.0.1", server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_rate_is_what_a_server_of_known_speed_gives(address: tuple[str, int]) -> None:
+    """Two connections, each answered after 20 ms: never more than 100 a second, and not none."""
+    found = load.apply(address, [load.message("GET", "/", {})], 1, connections=2)
+    assert 1 < found.rate <= 2 / _DELAY
+    assert found.p99_ms >= found.p50_ms >= _DELAY * 1000
+
+
+def test_a_server_that_refuses_is_not_fast(address: tuple[str, int]) -> None:
+    """One bad answer ends the measurement."""
+    with pytest.raises(RuntimeError, match="503"):
+        load.apply(address, [load.message("GET", "/away", {})], 0.2, connections=1)
+
+
+def line(*, at_most: bool = False) -> Line:
+    """Of which nothing is measured."""
+
+    def measure(_plan: Plan) -> Comparison:
+        raise NotImplementedError
+
+    return Line("one", "a thing", "another", 0.5, measure, at_most)
+
+
+@pytest.mark.parametrize(
+    ("ours", "limit", "at_most", "ok"),
+    [
+        ([50.0, 60.0, 10.0], [100.0, 100.0, 100.0], False, True),  # medians, not means
+        ([49.0], [100.0], False, False),
+        ([49.0], [100.0], True, True),
+        ([51.0], [100.0], True, False),
+    ],
+)
+def test_a_line_is_judged_by_its_median(
+    ours: list[float], limit: list[float], at_most: bool, ok: bool
+) -> None:
+    """And shown with the spread."""
+    entry = line(at_most=at_most).judge(Comparison("things", ours, limit))
+    assert entry["ok"] is ok
+    assert ("ok" if ok else "short") in table([entry])
+
+
+def test_the_sides_take_turns() -> None:
+    """And in turns, the first turn."""
+    order: list[str] = []
+
+    def side(name: str) -> float:
+        order.append(name)
+        return 1.0
+
+    found = alternate(Plan(Path(), rounds=3), "things", lambda: side("ours"), lambda: side("limit"))
+    assert order == ["ours", "limit", "limit", "ours", "ours", "limit"]
+    assert found.ratios == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", [name for name in LINES if name not in _ELSEWHERE])
+def test_every_line_measures_both_sides(name: str, tmp_path: Path) -> None:
+    """For a moment only: whether it reaches its goal is for ``make bench`` to say."""
+    found = LINES[name].measure(Plan(tmp_path, rounds=1, seconds=0.2, scale=0.001))
+    assert all(figure > 0 for figure in (*found.ours, *found.limit))
+    assert len(found.ours) == len(found.limit) == 1
+
+
+def test_it_says_whether_all_lines_reach_what_they_should() -> None:
+    """In its exit status, and a row each."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--line", "start", "--rounds", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == (0 if done.stdout.rstrip().endswith("ok") else 1)
+    assert "start" in done.stdout
