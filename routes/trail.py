@@ -8,6 +8,7 @@ registrations only: what else strangers send is for the access log.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,7 +23,8 @@ from models.times import utcnow
 from routes.client import this_client
 from routes.context import current_vault
 from routes.trace import current_trace, request_id
-from utils.db import Tx
+from utils import db
+from utils.db import Result, Tx
 from utils.store import audit
 
 _BY_STRANGERS = frozenset({"login", "account.create"})
@@ -63,6 +65,19 @@ def begin(action: str | Unrecorded, arguments: dict[str, object]) -> None:
         return
     given = next((str(arguments[one]) for one in _NAMING if one in arguments), "")
     g.trail = Trail(action, given if parse_secret_name(given) or is_id(given) else "")
+
+
+def retried(work: Callable[[], Result]) -> Result:
+    """:func:`utils.db.retried` for a view, or its last transaction: what one that was undone has
+    recorded counts as not recorded."""
+
+    def attempt() -> Result:
+        if (trail := _trail()) is not None:
+            trail.recorded = False
+            trail.seen.clear()
+        return work()
+
+    return db.retried(attempt)
 
 
 def caller(principal: Principal) -> None:

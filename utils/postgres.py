@@ -20,7 +20,7 @@ from models.errors import (
     RotationRunning,
 )
 from models.rows import Fault
-from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx
+from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx, note_commit
 
 # The pool warns of each failing connection in libpq's words, which quote parts of the URL: with a
 # mistyped one, of the password. What failed reaches the log as DatabaseUnavailable.
@@ -33,8 +33,21 @@ _UNKNOWN_OUTCOME = (
     "The database went away while it stored this, which may or may not have happened. "
     "Read it again before you repeat the request."
 )
+# The service's own, whatever the database's defaults are. Under REPEATABLE READ, who waits for the
+# owner's row would go on with a snapshot from before, and write under a key that is retired.
+_SESSION = r"-c timezone=UTC -c default_transaction_isolation=read\ committed"
+# A server that vanishes with its machine says no goodbye. By the system's defaults a request would
+# wait for it for two hours, or for a quarter of one where it has just sent something.
+_SILENCE_SECONDS = 10
+_NOTICE_SILENCE = {
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 1000 * _SILENCE_SECONDS,
+}
 _ROTATION = 7_403_801_996_021_534  # names the rotation among advisory locks
-_BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure, pg.QueryCanceled)
+_CONFLICT = (pg.DeadlockDetected, pg.SerializationFailure)  # SQLSTATE 40P01, 40001
+_BUSY = (pg.LockNotAvailable, pg.QueryCanceled)
 # Read-only is what a standby is, and for a moment what it was before a failover.
 _AWAY = (
     psycopg.OperationalError,
@@ -78,6 +91,7 @@ class PostgresDatabase(Database):
             if not wait:
                 tx.run("SET LOCAL lock_timeout = '1ms'")  # 0 would mean: wait for ever
             yield tx
+        note_commit()
 
     @contextmanager
     def _transaction(self, pool_timeout: float | None = None) -> Iterator[Tx]:
@@ -117,7 +131,8 @@ class PostgresDatabase(Database):
                     kwargs={
                         "autocommit": True,  # transaction() says BEGIN; nothing begins unasked
                         "connect_timeout": 5,
-                        "options": f"-c lock_timeout={self._busy_timeout_ms} -c timezone=UTC",
+                        "options": f"-c lock_timeout={self._busy_timeout_ms} {_SESSION}",
+                        **_NOTICE_SILENCE,
                     },
                     check=ConnectionPool.check_connection,
                     open=True,
@@ -183,6 +198,8 @@ def _our_errors() -> Iterator[None]:
     """Foreign exceptions stop here. A mistake in our SQL passes: it is a bug, not weather."""
     try:
         yield
+    except _CONFLICT as error:
+        raise DatabaseBusy(_BUSY_SENTENCE, conflict=True) from error
     except _BUSY as error:
         raise DatabaseBusy(_BUSY_SENTENCE) from error
     except pg.IntegrityError as error:
