@@ -27,6 +27,8 @@ from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx, note_commit
 logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _NO_WAIT_SECONDS = 0.001
+_NO_HOPE_SECONDS = 0.1
+_REPLACING_SECONDS = 1.0
 _BUSY_SENTENCE = "The database is busy. Try again in a moment."
 # The connection broke after COMMIT was sent: nobody here can tell whether it arrived.
 _UNKNOWN_OUTCOME = (
@@ -75,6 +77,8 @@ class PostgresDatabase(Database):
         self._pool: ConnectionPool | None = None
         self._pid = os.getpid()
         self._opening = threading.Lock()
+        self._away, self._answered_at = False, time.monotonic()
+        self._replaced_at = self._answered_at - _REPLACING_SECONDS
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -101,9 +105,10 @@ class PostgresDatabase(Database):
         try:
             with (
                 _our_errors(),
-                self._open_pool().connection(pool_timeout) as connection,
+                self._open_pool().connection(self._patience(pool_timeout)) as connection,
                 connection.transaction(),
             ):
+                self._away, self._answered_at = False, time.monotonic()
                 self.waited("connection", time.perf_counter() - began)
                 yield _PostgresTx(connection)
                 committing = True
@@ -114,6 +119,32 @@ class PostgresDatabase(Database):
                 # Who would not wait has learned only that no connection was free just then.
                 raise DatabaseBusy(_BUSY_SENTENCE) from error
             raise
+
+    def _patience(self, wanted: float | None) -> float | None:
+        """Once it is known that the database is away, nobody waits for it any more: else a minute
+        without it would keep every thread of the server waiting, and health checks with them."""
+        return _NO_HOPE_SECONDS if self._away and wanted is None else wanted
+
+    def _check(self, connection: psycopg.Connection) -> None:
+        """Before each use. Where one is found dead the others are too, as after any restart. The
+        pool would try them one by one, with ever longer pauses: too long for a request."""
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.Error:
+            with self._opening:
+                now = time.monotonic()
+                # Several requests may meet dead ones at the same moment. What the first of them
+                # has asked for is not to be thrown away by the next.
+                again = now - self._replaced_at < _REPLACING_SECONDS
+                pool, self._replaced_at = self._pool, self._replaced_at if again else now
+            if pool is not None and not again:
+                pool.drain()
+            raise
+
+    def _note_failure(self, _pool: object) -> None:
+        """The pool tried to connect for the whole of the timeout. Where other connections go on,
+        the server is only full."""
+        self._away = time.monotonic() - self._answered_at >= self._busy_timeout_ms / 1000
 
     def _open_pool(self) -> ConnectionPool:
         """Opened at first use and again after a fork: sockets and threads do not survive one."""
@@ -128,13 +159,14 @@ class PostgresDatabase(Database):
                     # Else the pool tries at ever longer intervals, and a server that was away
                     # for a minute is not found again for another.
                     reconnect_timeout=self._busy_timeout_ms / 1000,
+                    reconnect_failed=self._note_failure,
                     kwargs={
                         "autocommit": True,  # transaction() says BEGIN; nothing begins unasked
                         "connect_timeout": 5,
                         "options": f"-c lock_timeout={self._busy_timeout_ms} {_SESSION}",
                         **_NOTICE_SILENCE,
                     },
-                    check=ConnectionPool.check_connection,
+                    check=self._check,
                     open=True,
                 )
             return self._pool

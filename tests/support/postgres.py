@@ -337,6 +337,11 @@ class PostgresServer:
         """Shut down in order, ending every connection; the data stays for :meth:`start`."""
         self._end(signal.SIGINT)
 
+    def abort(self) -> None:
+        """End every connection at once and write nothing out (``pg_ctl stop -m immediate``): the
+        next start recovers as after a crash."""
+        self._end(signal.SIGQUIT)
+
     def kill(self) -> None:
         """Kill it without warning, as a crash would."""
         self._end(signal.SIGKILL)
