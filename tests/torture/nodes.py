@@ -59,6 +59,22 @@ class Node(ProductionServer):
 
 
 @dataclass
+class Absences:
+    """When the database was away; moments are those of ``time.monotonic()``."""
+
+    spans: list[tuple[float, float]] = field(default_factory=list)
+
+    def touch(self, since: float, until: float) -> bool:
+        """Whether there was a moment without the database."""
+        return any(began <= until and since <= ended for began, ended in self.spans)
+
+    def recovery(self, since: float, until: float) -> float:
+        """How much of a client's outage came after the database was back, if it had been away."""
+        back = max((ended for _, ended in self.spans if ended <= until), default=since)
+        return until - max(since, back)
+
+
+@dataclass
 class Cluster:
     """The nodes, their database, and when that was away."""
 
@@ -66,7 +82,7 @@ class Cluster:
     database: PostgresServer
     certificate: Certificate = field(init=False)
     nodes: list[Node] = field(init=False)
-    away: list[tuple[float, float]] = field(default_factory=list)  # from, until; time.monotonic()
+    away: Absences = field(default_factory=Absences)
     _key: str = field(default_factory=lambda: Fernet.generate_key().decode(), repr=False)
     _url: str = field(init=False, repr=False)
 
@@ -120,16 +136,7 @@ class Cluster:
             meanwhile()
         finally:
             self.database.start()
-            self.away.append((since, time.monotonic()))
-
-    def was_away(self, since: float, until: float) -> bool:
-        """Whether there was a moment without the database."""
-        return any(began <= until and since <= ended for began, ended in self.away)
-
-    def recovery(self, since: float, until: float) -> float:
-        """How much of a client's outage came after the database was back, if it had been away."""
-        back = max((ended for _, ended in self.away if ended <= until), default=0.0)
-        return until - max(since, back)
+            self.away.spans.append((since, time.monotonic()))
 
     def stop(self) -> None:
         """The nodes, as a service manager does it."""
@@ -198,5 +205,5 @@ class Rotation(threading.Thread):
         return [
             complaint
             for ran in self.runs
-            for complaint in ran.complaints(excused=self._cluster.was_away(ran.began, ran.ended))
+            for complaint in ran.complaints(excused=self._cluster.away.touch(ran.began, ran.ended))
         ]

@@ -181,21 +181,22 @@ def _figures(
     lost = found.lost + behind.missing(
         (writer.username, page) for writer in crew.writers for page in writer.pages.values()
     )
-    wrong = wrong + found.unexpected + service.hung + crew.guesser.too_many
+    wrong = wrong + found.unexpected + service.hung
     for faults in (lost, behind.unreadable, behind.inconsistent, found.half_done, wrong):
         attempt.blame(faults)
-    for faults in (service.crashed, crew.revoker.alive, broken):
+    for faults in (service.crashed, crew.revoker.alive, crew.guesser.too_many, broken):
         attempt.blame(faults)
     longest = max((until - since for since, until in service.outages), default=0.0)
-    recovery = max((cluster.recovery(*outage) for outage in service.outages), default=0.0)
+    recovery = max((cluster.away.recovery(*outage) for outage in service.outages), default=0.0)
     return [
-        Figure(service.answers, "operations", at_least=attempt.scaled(5000)),
-        Figure(found.acknowledged, "acknowledged writes", at_least=attempt.scaled(1500)),
+        Figure(service.answers, "operations", at_least=attempt.scaled(2500)),
+        Figure(found.acknowledged, "acknowledged writes", at_least=attempt.scaled(800)),
         Figure(found.in_doubt, "in doubt"),
-        Figure(behind.versions, "versions opened", at_least=attempt.scaled(1500)),
-        Figure(crew.revoker.revoked, "sessions ended", at_least=attempt.scaled(100)),
+        Figure(behind.versions, "versions opened", at_least=attempt.scaled(600)),
+        Figure(crew.revoker.revoked, "sessions ended", at_least=attempt.scaled(80)),
         none(crew.revoker.alive, "alive elsewhere"),
         Figure(crew.guesser.evaluated, "wrong passwords looked at", at_least=1),
+        attempt.speed(crew.guesser.full_bursts, "bursts undisturbed", at_least=1),
         none(crew.guesser.too_many, "over the limit"),
         Figure(service.later, "answers 503", at_least=1),
         none(service.crashed, "other 5xx"),
