@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -59,6 +60,15 @@ def seconds_until_told(db: PostgresDatabase) -> float:
     return time.monotonic() - began
 
 
+def _wait_until_it_answers(db: PostgresDatabase) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        with suppress(DatabaseUnavailable):
+            seconds_of_a_read(db)
+            break
+    assert seconds_of_a_read(db) < _SOON
+
+
 @pytest.mark.parametrize("how", ["stop", "abort", "kill"])
 def test_a_restart_that_nobody_was_waiting_for_goes_unnoticed(
     postgres: PostgresServer, db: PostgresDatabase, how: str
@@ -100,14 +110,20 @@ def test_nobody_waits_for_a_database_that_is_known_to_be_away(
             assert time.monotonic() < deadline, "it still waits"
     finally:
         postgres.start()
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            seconds_of_a_read(db)
-            break
-        except DatabaseUnavailable:
-            assert time.monotonic() < deadline, "it does not recover"
-    assert seconds_of_a_read(db) < _SOON
+    _wait_until_it_answers(db)
+
+
+def test_a_server_that_stands_still_costs_a_request_its_timeout_and_no_more(
+    postgres: PostgresServer, db: PostgresDatabase
+) -> None:
+    """Its machine goes on to acknowledge what is sent, so no timer of the system ever ends. New
+    requests find out before they begin, and then all of them know."""
+    with postgres.frozen():
+        assert seconds_until_told(db) < 2 * _TIMEOUT
+        deadline = time.monotonic() + _PATIENCE
+        while seconds_until_told(db) > 1:
+            assert time.monotonic() < deadline, "it still waits"
+    _wait_until_it_answers(db)
 
 
 def test_a_machine_that_vanishes_is_not_waited_for_for_hours(db: PostgresDatabase) -> None:

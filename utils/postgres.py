@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.abc import RV, PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from models.errors import (
@@ -74,7 +75,7 @@ class PostgresDatabase(Database):
         self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
         self.patience_seconds = PATIENCE * busy_timeout_seconds
         self._pool_size = pool_size
-        self._pool: ConnectionPool | None = None
+        self._pool: ConnectionPool[_Connection] | None = None
         self._pid = os.getpid()
         self._opening = threading.Lock()
         self._away, self._answered_at = False, time.monotonic()
@@ -125,12 +126,14 @@ class PostgresDatabase(Database):
         without it would keep every thread of the server waiting, and health checks with them."""
         return _NO_HOPE_SECONDS if self._away and wanted is None else wanted
 
-    def _check(self, connection: psycopg.Connection) -> None:
+    def _check(self, connection: _Connection) -> None:
         """Before each use. Where one is found dead the others are too, as after any restart. The
         pool would try them one by one, with ever longer pauses: too long for a request."""
+        connection.patience = self._busy_timeout_ms / 1000
         try:
             ConnectionPool.check_connection(connection)
         except psycopg.Error:
+            connection.close()  # also where the server stands still: it may yet answer
             with self._opening:
                 now = time.monotonic()
                 # Several requests may meet dead ones at the same moment. What the first of them
@@ -140,19 +143,21 @@ class PostgresDatabase(Database):
             if pool is not None and not again:
                 pool.drain()
             raise
+        connection.patience = None
 
     def _note_failure(self, _pool: object) -> None:
         """The pool tried to connect for the whole of the timeout. Where other connections go on,
         the server is only full."""
         self._away = time.monotonic() - self._answered_at >= self._busy_timeout_ms / 1000
 
-    def _open_pool(self) -> ConnectionPool:
+    def _open_pool(self) -> ConnectionPool[_Connection]:
         """Opened at first use and again after a fork: sockets and threads do not survive one."""
         with self._opening:
             if self._pool is None or self._pid != os.getpid():
                 self._pid = os.getpid()
                 self._pool = ConnectionPool(
                     self._url,
+                    connection_class=_Connection,
                     min_size=1,
                     max_size=self._pool_size,
                     timeout=self._busy_timeout_ms / 1000,
@@ -200,6 +205,16 @@ class PostgresDatabase(Database):
             if self._pool is not None and self._pid == os.getpid():
                 self._pool.close()
             self._pool = None
+
+
+class _Connection(psycopg.Connection):
+    """A connection that can lose patience with its server, in seconds."""
+
+    patience: float | None = None
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """What everything that is sent passes through."""
+        return super().wait(gen, interval, self.patience if timeout is None else timeout)
 
 
 class _PostgresTx(Tx):
