@@ -68,13 +68,13 @@ def begin(action: str | Unrecorded, arguments: dict[str, object]) -> None:
 
 
 def retried(work: Callable[[], Result]) -> Result:
-    """:func:`utils.db.retried` for a view, or its last transaction: what one that was undone has
-    recorded counts as not recorded."""
+    """:func:`utils.db.retried` for a view, or its last transaction: each run begins with what was
+    known before the first. What one that was undone has recorded is not recorded."""
+    before = _trail()
 
     def attempt() -> Result:
-        if (trail := _trail()) is not None:
-            trail.recorded = False
-            trail.seen.clear()
+        if before is not None:
+            g.trail = replace(before, seen=list(before.seen))
         return work()
 
     return db.retried(attempt)
