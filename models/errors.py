@@ -165,7 +165,14 @@ class TryLater(SecretsManagerError):
 
 
 class DatabaseBusy(TryLater):
-    """Another writer held the lock for longer than the busy timeout."""
+    """Another writer held the lock for longer than the busy timeout.
+
+    Or, a *conflict*: to let another transaction go on, the database has undone this one.
+    """
+
+    def __init__(self, sentence: str, *, conflict: bool = False) -> None:
+        super().__init__(sentence)
+        self.conflict = conflict
 
 
 class DatabaseUnavailable(TryLater):

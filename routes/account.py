@@ -10,7 +10,7 @@ from models.errors import FieldProblem, InvalidFields, NotFound, WrongPassword
 from models.events import SYSTEM
 from models.names import is_id
 from models.rows import Account, Credentials
-from routes import guard, tokens
+from routes import guard, tokens, trail
 from routes.attempts import ATTEMPTS, one_attempt
 from routes.context import current_vault
 from routes.declared import Answer
@@ -49,11 +49,15 @@ def delete_account(call: Call[DeleteAccount, requests.NoQuery]) -> Response:
     account = call.session.account
     with one_attempt(account.username, call.now) as attempt:
         credentials = _confirmed(account, call.body.password)
-        with current_vault().db.write() as tx:
-            if not accounts.delete(tx, credentials, call.now):
-                raise _wrong()
-            attempt.give_back_in(tx)
-            call.record(tx, "", chain=SYSTEM)
+
+        def delete() -> None:
+            with current_vault().db.write() as tx:
+                if not accounts.delete(tx, credentials, call.now):
+                    raise _wrong()
+                attempt.give_back_in(tx)
+                call.record(tx, "", chain=SYSTEM)
+
+        trail.retried(delete)
     gone = responses.AccountDeleted(username=credentials.account.username, deleted_at=call.now)
     response = answer(gone)
     tokens.clear_cookies(response)
@@ -79,12 +83,17 @@ def change_password(call: Call[ChangePassword, requests.NoQuery]) -> Response:
     with one_attempt(session.account.username, call.now) as attempt:
         credentials = _confirmed(session.account, wanted.current_password)
         chosen = vault.hasher.hash(wanted.new_password, session.account.id)
-        with vault.db.write() as tx:
-            ended = accounts.change_password(tx, credentials, chosen, session.id, call.now)
-            if ended is None:
-                raise _wrong()
-            attempt.succeeded(tx, session.account)
-            call.record(tx, "")
+
+        def change() -> int:
+            with vault.db.write() as tx:
+                ended = accounts.change_password(tx, credentials, chosen, session.id, call.now)
+                if ended is None:
+                    raise _wrong()
+                attempt.succeeded(tx, session.account)
+                call.record(tx, "")
+            return ended
+
+        ended = trail.retried(change)
     return answer(responses.SessionsEnded(sessions_ended=ended))
 
 

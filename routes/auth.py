@@ -77,24 +77,29 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
         if vault.hasher.needs_rehash(credentials.password_hash):
             upgraded = vault.hasher.hash(call.body.password, credentials.account.id)
         tokens.fetch_signing_key()
-        with vault.db.write() as tx:
-            if not accounts.accept_login(tx, credentials, call.now):
-                raise _wrong()
-            if upgraded is not None:
-                accounts.upgrade_hash(tx, credentials, upgraded)
-            if isinstance(call.caller, Session):
-                sessions.end_session(tx, call.caller.id)
-            session = sessions.open_session(
-                tx,
-                credentials.account,
-                this_client(),
-                call.now,
-                vault.settings.SESSION_IDLE_LIFETIME,
-                vault.settings.SESSION_LIFETIME,
-                vault.settings.MAX_SESSIONS,
-            )
-            attempt.succeeded(tx, credentials.account)
-            trail.record(tx, call.now, "", caller=session)
+
+        def opened() -> Session:
+            with vault.db.write() as tx:
+                if not accounts.accept_login(tx, credentials, call.now):
+                    raise _wrong()
+                if upgraded is not None:
+                    accounts.upgrade_hash(tx, credentials, upgraded)
+                if isinstance(call.caller, Session):
+                    sessions.end_session(tx, call.caller.id)
+                session = sessions.open_session(
+                    tx,
+                    credentials.account,
+                    this_client(),
+                    call.now,
+                    vault.settings.SESSION_IDLE_LIFETIME,
+                    vault.settings.SESSION_LIFETIME,
+                    vault.settings.MAX_SESSIONS,
+                )
+                attempt.succeeded(tx, credentials.account)
+                trail.record(tx, call.now, "", caller=session)
+            return session
+
+        session = trail.retried(opened)
     return _with_cookies(session, call)
 
 

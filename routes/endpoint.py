@@ -1,7 +1,8 @@
 """From a request to a view and back. What a view takes is declared above it; it never parses.
 
 The order is fixed: may this caller call, and reach the name in the URL → query string → body → the
-view. A view is a few lines: one transaction, then the shape of the answer.
+view. A view is a few lines: one transaction, then the shape of the answer. It may run again where
+the database undid its transaction, so what else it does must not matter twice.
 """
 
 from __future__ import annotations
@@ -145,7 +146,8 @@ def endpoint(
             now = utcnow()
             if now - began > _SOON:
                 caller = access(now)
-            response = view(Call(sent, asked, now, accepts, caller), *args, **kwargs)
+            call = Call(sent, asked, now, accepts, caller)
+            response = trail.retried(lambda: view(call, *args, **kwargs))
             trail.answered(now)
             return response
 

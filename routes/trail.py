@@ -11,7 +11,7 @@ of what is not there, or not shared, only the caller's own trail tells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -26,7 +26,8 @@ from routes.client import this_client
 from routes.context import current_vault
 from routes.pace import count_names
 from routes.trace import current_trace, request_id
-from utils.db import Tx
+from utils import db
+from utils.db import Result, Tx
 from utils.store import audit
 
 _BY_STRANGERS = frozenset({"login", "account.create"})
@@ -68,6 +69,19 @@ def begin(action: str | Unrecorded, arguments: dict[str, object]) -> None:
         return
     given = next((str(arguments[one]) for one in _NAMING if one in arguments), "")
     g.trail = Trail(action, (given if parse_secret_name(given) or is_id(given) else "",))
+
+
+def retried(work: Callable[[], Result]) -> Result:
+    """:func:`utils.db.retried` for a view, or its last transaction: each run begins with what was
+    known before the first. What one that was undone has recorded is not recorded."""
+    before = _trail()
+
+    def attempt() -> Result:
+        if before is not None:
+            g.trail = replace(before, seen=list(before.seen))
+        return work()
+
+    return db.retried(attempt)
 
 
 def typed(username: str) -> None:

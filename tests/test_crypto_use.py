@@ -85,7 +85,10 @@ def test_what_must_not_be_guessed_comes_from_the_operating_system() -> None:
     used = {
         short(path): attributes(path, "random") for path in SOURCES if "random" in imports(path)
     }
-    assert used == {"utils/rotation.py": {"random.shuffle", "random.uniform"}}
+    assert used == {
+        "utils/db.py": {"random.uniform"},
+        "utils/rotation.py": {"random.shuffle", "random.uniform"},
+    }
 
 
 def test_an_id_is_128_random_bits() -> None:

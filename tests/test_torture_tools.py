@@ -23,6 +23,7 @@ from tests.torture import __main__ as torture_program
 from tests.torture.framework import Attempt, Figure, Result, attempt, none
 from tests.torture.inspection import inspect
 from tests.torture.journal import Page, Stored, digest
+from tests.torture.nodes import Absences, Rotated
 from utils.vault import Vault, open_store
 
 # --- the verdict -------------------------------------------------------------------------------
@@ -209,3 +210,43 @@ def test_the_inspection_misses_no_acknowledged_version(stored: Settings) -> None
         assert len(found.missing([("alice", page)])) == 1
     page.digests = {1: digest(True, b"first")}
     assert len(found.missing([("bob", page)])) == 1
+
+
+# --- several nodes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outage", "recovery"),
+    [((2, 3), 1), ((8, 25), 5), ((12, 21), 1), ((21, 24), 3), ((8, 15), 7), ((35, 50), 10)],
+    ids=["before", "over it", "within and after", "after", "ended within", "the last counts"],
+)
+def test_a_recovery_counts_from_when_the_database_was_back(
+    outage: tuple[float, float], recovery: float
+) -> None:
+    """What a client waited for while there was no database is not the service's to answer for; and
+    an outage that ended without one is no recovery, so that all of it counts."""
+    assert Absences([(10, 20), (30, 40)]).recovery(*outage) == recovery
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "excused", "faults"),
+    [
+        (0, "", False, 0),
+        (75, "Another rotation is running.", False, 0),
+        (1, "The database is not available.", True, 0),
+        (1, "The database is not available.", False, 1),
+        (1, "Traceback (most recent call last):", True, 1),
+    ],
+)
+def test_a_rotation_may_fail_only_with_the_database_and_in_one_line(
+    status: int, output: str, excused: bool, faults: int
+) -> None:
+    """A traceback is a fault whatever happened."""
+    assert len(Rotated(status, output, 0, 1).complaints(excused=excused)) == faults
+
+
+def test_an_absence_excuses_whatever_it_touched() -> None:
+    """From the moment the database is told to stop until it answers again."""
+    away = Absences([(10, 20)])
+    touched = [(0, 9), (0, 10), (12, 13), (20, 30), (21, 30)]
+    assert [away.touch(*span) for span in touched] == [False, True, True, True, False]

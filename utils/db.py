@@ -17,23 +17,32 @@ deferred one that upgrades fails with "database is locked" in spite of any timeo
 (hashing, the network) may happen inside. On PostgreSQL, ``FOR NO KEY UPDATE`` on the owner's row
 gives the same order between writers of one account; SQLite drops the clause (and with it
 ``SKIP LOCKED``: it has one writer at a time).
+
+Locks in one order make deadlocks rare, not impossible: an operator's own session takes them as it
+likes. So what may lose such a conflict goes through :func:`retried`.
 """
 
 from __future__ import annotations
 
 import functools
+import random
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, DatabaseBusy
 from models.rows import Fault
 
 Row = tuple[Any, ...]
+Result = TypeVar("Result")
+TRIES = 4  # of a transaction that loses conflicts; PostgreSQL takes a second to find a deadlock
+_LONGEST_PAUSE_SECONDS = 0.1
 PATIENCE = 6  # busy timeouts for which a rotation, which has time, asks a busy database again
 _SQLITE = "sqlite:///"
 
@@ -183,6 +192,44 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close all connections. The object can be used again and opens new ones."""
+
+
+_of_this_thread = threading.local()
+
+
+def commits() -> int:
+    """How many write transactions this thread has committed."""
+    return getattr(_of_this_thread, "commits", 0)
+
+
+def note_commit() -> None:
+    """For the engines: one more."""
+    _of_this_thread.commits = commits() + 1
+
+
+def retried(work: Callable[[], Result]) -> Result:
+    """Run *work*, and again if its transaction was undone in favour of another: a deadlock or a
+    serialization failure (SQLSTATE 40P01, 40001). Raises DatabaseBusy after :data:`TRIES`.
+
+    *work* is the whole transaction, reads that it decides by included, and does nothing outside of
+    the database that must not happen twice. Once something of it is committed it is not repeated,
+    as that would be done twice: the conflict is then for the caller.
+
+    SQLite knows no such conflicts: its one lock is waited for at the beginning. And who has waited
+    in vain for a lock, on either engine, has waited long enough.
+    """
+    before = commits()
+    for tries in range(1, TRIES + 1):
+        try:
+            return work()
+        except DatabaseBusy as error:
+            if not error.conflict or commits() != before:
+                raise
+            if tries == TRIES:
+                raise DatabaseBusy(str(error)) from error  # no conflict: nobody begins anew
+        # Two that met go on at different moments, or they meet again.
+        time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 - no secret
+    raise AssertionError  # unreachable: the last try returns or raises
 
 
 def sqlite_path(url: str) -> Path | None:

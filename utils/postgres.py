@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.abc import RV, PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from models.errors import (
@@ -20,21 +21,36 @@ from models.errors import (
     RotationRunning,
 )
 from models.rows import Fault
-from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx
+from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx, note_commit
 
 # The pool warns of each failing connection in libpq's words, which quote parts of the URL: with a
 # mistyped one, of the password. What failed reaches the log as DatabaseUnavailable.
 logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _NO_WAIT_SECONDS = 0.001
+_NO_HOPE_SECONDS = 0.1
+_REPLACING_SECONDS = 1.0
 _BUSY_SENTENCE = "The database is busy. Try again in a moment."
 # The connection broke after COMMIT was sent: nobody here can tell whether it arrived.
 _UNKNOWN_OUTCOME = (
     "The database went away while it stored this, which may or may not have happened. "
     "Read it again before you repeat the request."
 )
+# The service's own, whatever the database's defaults are. Under REPEATABLE READ, who waits for the
+# owner's row would go on with a snapshot from before, and write under a key that is retired.
+_SESSION = r"-c timezone=UTC -c default_transaction_isolation=read\ committed"
+# A server that vanishes with its machine says no goodbye. By the system's defaults a request would
+# wait for it for two hours, or for a quarter of one where it has just sent something.
+_SILENCE_SECONDS = 10
+_NOTICE_SILENCE = {
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 1000 * _SILENCE_SECONDS,
+}
 _ROTATION = 7_403_801_996_021_534  # names the rotation among advisory locks
-_BUSY = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure, pg.QueryCanceled)
+_CONFLICT = (pg.DeadlockDetected, pg.SerializationFailure)  # SQLSTATE 40P01, 40001
+_BUSY = (pg.LockNotAvailable, pg.QueryCanceled)
 # Read-only is what a standby is, and for a moment what it was before a failover.
 _AWAY = (
     psycopg.OperationalError,
@@ -59,9 +75,11 @@ class PostgresDatabase(Database):
         self._busy_timeout_ms = int(busy_timeout_seconds * 1000)
         self.patience_seconds = PATIENCE * busy_timeout_seconds
         self._pool_size = pool_size
-        self._pool: ConnectionPool | None = None
+        self._pool: ConnectionPool[_Connection] | None = None
         self._pid = os.getpid()
         self._opening = threading.Lock()
+        self._away, self._answered_at = False, time.monotonic()
+        self._replaced_at = self._answered_at - _REPLACING_SECONDS
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -78,6 +96,7 @@ class PostgresDatabase(Database):
             if not wait:
                 tx.run("SET LOCAL lock_timeout = '1ms'")  # 0 would mean: wait for ever
             yield tx
+        note_commit()
 
     @contextmanager
     def _transaction(self, pool_timeout: float | None = None) -> Iterator[Tx]:
@@ -87,9 +106,10 @@ class PostgresDatabase(Database):
         try:
             with (
                 _our_errors(),
-                self._open_pool().connection(pool_timeout) as connection,
+                self._open_pool().connection(self._patience(pool_timeout)) as connection,
                 connection.transaction(),
             ):
+                self._away, self._answered_at = False, time.monotonic()
                 self.waited("connection", time.perf_counter() - began)
                 yield _PostgresTx(connection)
                 committing = True
@@ -101,25 +121,57 @@ class PostgresDatabase(Database):
                 raise DatabaseBusy(_BUSY_SENTENCE) from error
             raise
 
-    def _open_pool(self) -> ConnectionPool:
+    def _patience(self, wanted: float | None) -> float | None:
+        """Once it is known that the database is away, nobody waits for it any more: else a minute
+        without it would keep every thread of the server waiting, and health checks with them."""
+        return _NO_HOPE_SECONDS if self._away and wanted is None else wanted
+
+    def _check(self, connection: _Connection) -> None:
+        """Before each use. Where one is found dead the others are too, as after any restart. The
+        pool would try them one by one, with ever longer pauses: too long for a request."""
+        connection.patience = self._busy_timeout_ms / 1000
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.Error:
+            connection.close()  # also where the server stands still: it may yet answer
+            with self._opening:
+                now = time.monotonic()
+                # Several requests may meet dead ones at the same moment. What the first of them
+                # has asked for is not to be thrown away by the next.
+                again = now - self._replaced_at < _REPLACING_SECONDS
+                pool, self._replaced_at = self._pool, self._replaced_at if again else now
+            if pool is not None and not again:
+                pool.drain()
+            raise
+        connection.patience = None
+
+    def _note_failure(self, _pool: object) -> None:
+        """The pool tried to connect for the whole of the timeout. Where other connections go on,
+        the server is only full."""
+        self._away = time.monotonic() - self._answered_at >= self._busy_timeout_ms / 1000
+
+    def _open_pool(self) -> ConnectionPool[_Connection]:
         """Opened at first use and again after a fork: sockets and threads do not survive one."""
         with self._opening:
             if self._pool is None or self._pid != os.getpid():
                 self._pid = os.getpid()
                 self._pool = ConnectionPool(
                     self._url,
+                    connection_class=_Connection,
                     min_size=1,
                     max_size=self._pool_size,
                     timeout=self._busy_timeout_ms / 1000,
                     # Else the pool tries at ever longer intervals, and a server that was away
                     # for a minute is not found again for another.
                     reconnect_timeout=self._busy_timeout_ms / 1000,
+                    reconnect_failed=self._note_failure,
                     kwargs={
                         "autocommit": True,  # transaction() says BEGIN; nothing begins unasked
                         "connect_timeout": 5,
-                        "options": f"-c lock_timeout={self._busy_timeout_ms} -c timezone=UTC",
+                        "options": f"-c lock_timeout={self._busy_timeout_ms} {_SESSION}",
+                        **_NOTICE_SILENCE,
                     },
-                    check=ConnectionPool.check_connection,
+                    check=self._check,
                     open=True,
                 )
             return self._pool
@@ -155,6 +207,16 @@ class PostgresDatabase(Database):
             self._pool = None
 
 
+class _Connection(psycopg.Connection):
+    """A connection that can lose patience with its server, in seconds."""
+
+    patience: float | None = None
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """What everything that is sent passes through."""
+        return super().wait(gen, interval, self.patience if timeout is None else timeout)
+
+
 class _PostgresTx(Tx):
     dialect = POSTGRESQL
 
@@ -183,6 +245,8 @@ def _our_errors() -> Iterator[None]:
     """Foreign exceptions stop here. A mistake in our SQL passes: it is a bug, not weather."""
     try:
         yield
+    except _CONFLICT as error:
+        raise DatabaseBusy(_BUSY_SENTENCE, conflict=True) from error
     except _BUSY as error:
         raise DatabaseBusy(_BUSY_SENTENCE) from error
     except pg.IntegrityError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from models.errors import DatabaseUnavailable
 from models.rows import Fault
-from utils.db import PATIENCE, SQLITE, Database, Row, Tx
+from utils.db import PATIENCE, SQLITE, Database, Row, Tx, note_commit
 from utils.lockfile import hold_lock_file
 from utils.sqlite_library import BUSY, has_wal_reset_bug, our_errors, primary_code, sqlite3
 from utils.sqlite_remains import scrub
@@ -55,6 +55,7 @@ class SqliteDatabase(Database):
         """See :meth:`Database.write`."""
         with self._transaction("BEGIN IMMEDIATE", "COMMIT", _LOCK_WAIT_MS if wait else 0) as tx:
             yield tx
+        note_commit()
 
     @contextmanager
     def _transaction(self, begin: str, end: str, wait_ms: int | None = None) -> Iterator[Tx]:

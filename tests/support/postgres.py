@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -337,9 +338,31 @@ class PostgresServer:
         """Shut down in order, ending every connection; the data stays for :meth:`start`."""
         self._end(signal.SIGINT)
 
+    def abort(self) -> None:
+        """End every connection at once and write nothing out (``pg_ctl stop -m immediate``): the
+        next start recovers as after a crash."""
+        self._end(signal.SIGQUIT)
+
     def kill(self) -> None:
         """Kill it without warning, as a crash would."""
         self._end(signal.SIGKILL)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it stand still, with its connections open, as on a machine that is suspended."""
+        assert self._process is not None
+        parent = str(self._process.pid)
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True
+        ).stdout
+        family = [int(pid) for pid, of in map(str.split, listed.splitlines()) if of == parent]
+        for pid in (self._process.pid, *family):
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in (self._process.pid, *family):
+                os.kill(pid, signal.SIGCONT)
 
     def restart(self) -> None:
         """Stop it, unless it is stopped or killed already, and start it again."""

@@ -13,6 +13,7 @@ from tests.torture import (
     rotation_parallel,
     server_kill9,
     tampers,
+    three_nodes,
 )
 from tests.torture.framework import Row
 
@@ -28,4 +29,5 @@ ROWS: dict[str, Row] = {
     "tampers": tampers.row,
     "audit-tampers": audit_tampers.row,
     "backups": backups.row,
+    "three-nodes": three_nodes.row,
 }
