@@ -24,7 +24,7 @@ from utils import table_copy
 from utils.console import Output, Progress
 from utils.crypto import MasterKeys
 from utils.db import Database, Row, Tx, open_database, sqlite_path
-from utils.migrate import migrate
+from utils.migrate import applied_schema, migrate
 from utils.sqlite import SqliteDatabase
 from utils.store import ciphertexts
 from utils.table_copy import Table
@@ -60,9 +60,7 @@ def migrate_to(
     if sqlite_path(settings.database_url) is None:
         raise MoveFailed("What is copied is SECRETS_DATABASE_URL, which is not SQLite.")
     if not url.startswith(("postgresql://", "postgres://")):
-        raise MoveFailed(
-            "The URL must begin with postgresql:// (it may hold a password: see there)."
-        )
+        raise MoveFailed("The URL to copy into must begin with postgresql://.")
     source, master = open_existing_store(settings)
     assert isinstance(source, SqliteDatabase)  # noqa: S101 - by its URL
     timeout = settings.DATABASE_TIMEOUT.total_seconds()
@@ -106,7 +104,11 @@ class _Move:
     def _copy(self, here: Tx, there: Tx, now: datetime) -> None:
         tables = self._empty_tables(here, there, now)
         numbers = table_copy.last_numbers(here)
-        with self._step("copying", here, tables) as step:
+
+        def count() -> int:
+            return sum(table_copy.count(here, table) for table in tables)
+
+        with self._step("copying", count) as step:
             for table in tables:
                 with _named(table), closing(table_copy.rows_of_sqlite(here, table)) as rows:
                     copied = table_copy.copy_in(there, table, _counted(rows, step))
@@ -114,11 +116,11 @@ class _Move:
                 if table.name in numbers:
                     table_copy.go_on_after(there, table, numbers[table.name])
         table_copy.gather_statistics(there, tables)
-        with self._step("comparing", here, tables) as step:
+        with self._step("comparing", count) as step:
             for table in tables:
                 self.moved.faults.extend(_differences(here, there, table, step))
-        with self.out.progress("verifying", lambda: ciphertexts.count_all(here)) as bar:
-            found = verify(_Within(self.target, there), self.master, self._watched(bar))
+        with self._step("verifying", lambda: ciphertexts.count_all(here)) as step:
+            found = verify(_Within(self.target, there), self.master, step)
         self.moved.keys, self.moved.ciphertexts = found.keys, found.ciphertexts
         self.moved.faults.extend(found.faults)
         if self.moved.faults:
@@ -127,7 +129,8 @@ class _Move:
     def _empty_tables(self, here: Tx, there: Tx, now: datetime) -> list[Table]:
         """The tables to fill, locked. Raises MoveFailed where one is not empty, or not ours."""
         expected = table_copy.columns_of_sqlite(here)
-        foreign = {table.name for table in table_copy.tables_of_postgres(there)} - {*expected}
+        ours = {*expected} if applied_schema(there) else set()
+        foreign = {table.name for table in table_copy.tables_of_postgres(there)} - ours
         if foreign:
             raise MoveFailed(
                 f"The PostgreSQL database holds tables of something else ({_listed(foreign)}). "
@@ -150,26 +153,15 @@ class _Move:
             )
         return tables
 
-    def _step(self, label: str, here: Tx, tables: list[Table]) -> AbstractContextManager[Progress]:
-        return _mapped(
-            self.out.progress(label, lambda: sum(table_copy.count(here, one) for one in tables)),
-            self._watched,
-        )
+    @contextmanager
+    def _step(self, label: str, count: Callable[[], int]) -> Iterator[Progress]:
+        with self.out.progress(label, count) as bar:
 
-    def _watched(self, step: Progress) -> Progress:
-        def watched(done: int) -> None:
-            self.check()
-            step(done)
+            def step(done: int) -> None:
+                self.check()
+                bar(done)
 
-        return watched
-
-
-@contextmanager
-def _mapped(
-    progress: AbstractContextManager[Progress], change: Callable[[Progress], Progress]
-) -> Iterator[Progress]:
-    with progress as step:
-        yield change(step)
+            yield step
 
 
 @contextmanager
