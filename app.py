@@ -25,6 +25,7 @@ from routes import (
     health,
     keys,
     metrics,
+    migrate_commands,
     openapi,
     pace,
     problems,
@@ -62,6 +63,7 @@ COMMANDS = (
     backup_commands.restore,
     commands.users,
     db_commands.db,
+    migrate_commands.migrate_to,
     purge.purge,
 )
 

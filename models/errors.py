@@ -236,6 +236,14 @@ class BackupFailed(SecretsManagerError):
     """A backup that was not made, or not restored. Nothing is left of it."""
 
 
+class MoveFailed(SecretsManagerError):
+    """The data was not copied into another database, which is as it was."""
+
+
+class MoveUncertain(SecretsManagerError):
+    """The other database went away while it committed the copy: all of it is there, or nothing."""
+
+
 class MissingMasterKey(ConfigurationError):
     """Something is wrapped under a master key that is not configured here."""
 

@@ -16,7 +16,7 @@ import requests
 
 from tests.support.docs import blocks, read
 from tests.support.people import PASSWORD
-from tests.support.postgres import PostgresServer, start_postgres
+from tests.support.postgres import start_postgres
 from tests.support.production import Certificate, make_certificate
 from tests.support.server import ROOT, Server
 
@@ -51,20 +51,27 @@ def guided(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guided]:
     with start_postgres() as server:
         server.insist_on_tls(certificate.certificate, certificate.key)
         server.restart()
-        _carry_out(server)
+        _carry_out(server.url)
         yield Guided(server.url, certificate, make_certificate(other))
 
 
-def _carry_out(server: PostgresServer) -> None:
-    """Run the SQL of the guide, as psql would."""
+def _carry_out(superuser: str, name: str = "secrets") -> None:
+    """Run the SQL of the guide, as psql would; the roles are there already for another database."""
     (script,) = [b.text for b in blocks(read("docs/postgresql.md")) if b.language == "sql"]
-    before, after = re.split(r"^\\connect secrets$", script, flags=re.MULTILINE)
-    database = urlunsplit(urlsplit(server.url)._replace(path="/secrets"))
-    for url, part in ((server.url, before), (database, after)):
+    if name != "secrets":
+        script = re.sub(r"^CREATE ROLE .*$", "", script, flags=re.MULTILINE)
+        script = re.sub(r"\bsecrets\b", name, script)
+    before, after = re.split(rf"^\\connect {name}$", script, flags=re.MULTILINE)
+    for url, part in ((superuser, before), (_at(superuser, name), after)):
         with psycopg.connect(url, autocommit=True) as connection:
             for statement in part.split(";"):
                 if statement.strip():
                     connection.execute(statement.strip().encode())
+
+
+def _at(url: str, name: str) -> str:
+    """The same for another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 def flask(folder: Path, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -82,6 +89,7 @@ def flask(folder: Path, url: str, *arguments: str) -> subprocess.CompletedProces
 
 
 UPGRADE = ("-m", "flask", "db", "upgrade")
+MOVE = ("-m", "flask", "migrate-to")
 START = ("-m", "flask", "users", "list")  # opens all that the server opens at its start
 
 
@@ -120,6 +128,24 @@ def _connections(guided: Guided) -> tuple[int, int]:
         ).fetchone()
     assert row is not None
     return row[0], row[1]
+
+
+def test_an_installation_moves_as_the_guide_says(guided: Guided, tmp_path: Path) -> None:
+    """The owner of the tables copies, over verified TLS; the service then finds its accounts there,
+    and could not have copied."""
+    folder, sqlite = tmp_path / "instance", f"sqlite:///{tmp_path / 'secrets.db'}"
+    assert flask(folder, sqlite, *UPGRADE).returncode == 0
+    assert flask(folder, sqlite, "-m", "flask", "users", "create", "ada").returncode == 0
+    _carry_out(guided.superuser, "moved")
+    owner, service = (_at(guided.verified(role), "moved") for role in ROLES)
+    early = flask(folder, sqlite, *MOVE, service)
+    assert (early.returncode, early.stdout) == (1, "")
+    assert "its role may not do that" in early.stderr
+    moved = flask(folder, sqlite, *MOVE, owner)
+    assert (moved.returncode, moved.stderr) == (0, "")
+    listed = flask(folder, service, *START)
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.startswith("ada ")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ RUNS_SQL = {"one", "all", "run", "run_many", "all_of", "run_of"}
 DRIVERS = {"execute", "executemany", "executescript", "cursor"}
 # Tx.one, all_of and run_of hand their own argument on; a migration's statements come from its file.
 HANDED_ON = {("utils/db.py", "sql"), ("utils/migrate.py", "statement")}
-ENGINES = {"utils/sqlite.py", "utils/postgres.py"}
+# The last one makes statements of the names that PostgreSQL's catalogue has, and of nothing else.
+ENGINES = {"utils/sqlite.py", "utils/postgres.py", "utils/table_copy.py"}
 Constants = dict[str, ast.expr]
 
 

@@ -6,11 +6,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
 from psycopg import errors as pg
+from psycopg import sql
 from psycopg.abc import RV, PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -30,6 +31,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 _NO_WAIT_SECONDS = 0.001
 _NO_HOPE_SECONDS = 0.1
 _REPLACING_SECONDS = 1.0
+_STREAMED_AT_ONCE = 200  # rows, of at most 90 KB
 _BUSY_SENTENCE = "The database is busy. Try again in a moment."
 # The connection broke after COMMIT was sent: nobody here can tell whether it arrived.
 _UNKNOWN_OUTCOME = (
@@ -57,11 +59,15 @@ _AWAY = (
     psycopg.InterfaceError,
     PoolTimeout,
     pg.ReadOnlySqlTransaction,
+    pg.InsufficientPrivilege,
+    pg.InvalidSchemaName,
 )
 # For the operator. Never an error's own text: it may quote parts of the URL.
 _WHY: dict[type[Exception], str] = {
     pg.ReadOnlySqlTransaction: "it is read-only",
     pg.DiskFull: "its disk is full",
+    pg.InsufficientPrivilege: "its role may not do that",
+    pg.InvalidSchemaName: "there is no schema that its role may use",
 }
 
 
@@ -232,6 +238,30 @@ class _PostgresTx(Tx):
     def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
         with self._connection.cursor() as cursor:
             cursor.executemany(POSTGRESQL.translate(sql).encode(), rows)
+            return cursor.rowcount
+
+    def execute(self, statement: sql.Composed) -> None:
+        """Execute what is made of names (utils/table_copy.py)."""
+        self._connection.execute(statement)
+
+    def stream(self, statement: sql.Composed) -> Generator[Row, None, None]:
+        """Row after row, of which few are in memory at once."""
+        with self._connection.cursor("stream") as cursor:
+            cursor.itersize = _STREAMED_AT_ONCE
+            yield from cursor.execute(statement)
+
+    def copy_in(self, statement: sql.Composed, rows: Iterable[Row]) -> int:
+        """Hand *rows* over to a ``COPY ... FROM STDIN``; how many the server took.
+
+        Raises IntegrityViolation, also for what a column cannot hold.
+        """
+        with _our_errors(), self._connection.cursor() as cursor:
+            try:
+                with cursor.copy(statement) as copy:
+                    for row in rows:
+                        copy.write_row(row)
+            except psycopg.DataError as error:
+                raise IntegrityViolation("The database refused the change.") from error
             return cursor.rowcount
 
     def _execute(self, sql: str, parameters: tuple[object, ...]) -> psycopg.Cursor[Row]:

@@ -6,11 +6,11 @@ import os
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from models.errors import DatabaseUnavailable
+from models.errors import DatabaseBusy, DatabaseUnavailable
 from models.rows import Fault
 from utils.db import PATIENCE, SQLITE, Database, Row, Tx, note_commit
 from utils.lockfile import hold_lock_file
@@ -217,6 +217,20 @@ class SqliteDatabase(Database):
         finally:
             self._idle.append(connection)
 
+    def is_open_elsewhere(self) -> bool:
+        """Whether anybody else has the database open: SQLite lets only the last connection switch
+        WAL off. (Without WAL that can't be told.) To be called while no transaction is open."""
+        connection = self._take()
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MS}")
+            with our_errors():
+                connection.execute("PRAGMA journal_mode = DELETE")
+            return False
+        except DatabaseBusy:
+            return True
+        finally:
+            connection.close()  # the next one switches WAL on, as each does
+
     def holds_a_schema(self) -> bool:
         """Whether this is a database of this service at all. Raises DatabaseUnavailable."""
         with self.read() as tx:
@@ -288,6 +302,16 @@ class _SqliteTx(Tx):
     def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
         with our_errors():
             return self._connection.executemany(SQLITE.translate(sql), rows).rowcount
+
+    def stream(self, sql: str) -> Generator[Row, None, None]:
+        """Row after row. Raises UnicodeDecodeError for a text that is none, and which a copy would
+        hold as :func:`_text` makes it."""
+        self._connection.text_factory = bytes.decode
+        try:
+            with our_errors():
+                yield from self._connection.execute(sql)
+        finally:
+            self._connection.text_factory = _text
 
     def _execute(self, sql: str, parameters: tuple[object, ...]) -> sqlite3.Cursor:
         return self._connection.execute(SQLITE.translate(sql), parameters)
