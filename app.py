@@ -22,6 +22,7 @@ from routes import (
     commands,
     context,
     db_commands,
+    doctor,
     health,
     keys,
     metrics,
@@ -62,6 +63,7 @@ COMMANDS = (
     backup_commands.restore,
     commands.users,
     db_commands.db,
+    doctor.doctor,
     purge.purge,
 )
 
