@@ -15,11 +15,6 @@ from utils.sqlite import SqliteDatabase
 Journal = Literal["wal", "rollback"]
 # What of its settings the library must have taken; a library can be built without some.
 _EXPECTED = {"synchronous": (2, 3), "foreign_keys": (1,), "secure_delete": (1,)}  # 2 FULL, 3 EXTRA
-_ASK = {
-    "synchronous": "PRAGMA synchronous",
-    "foreign_keys": "PRAGMA foreign_keys",
-    "secure_delete": "PRAGMA secure_delete",
-}
 
 
 class ReadOnlySqlite(SqliteDatabase):
@@ -58,7 +53,11 @@ class SettingsProbe(SqliteDatabase):
     def ignored(self) -> list[str]:
         """The settings that this SQLite does not take."""
         with self.read() as tx:
-            found = {name: tx.one(sql) for name, sql in _ASK.items()}
+            found = {
+                "synchronous": tx.one("PRAGMA synchronous"),
+                "foreign_keys": tx.one("PRAGMA foreign_keys"),
+                "secure_delete": tx.one("PRAGMA secure_delete"),
+            }
         return [name for name, row in found.items() if row is None or row[0] not in _EXPECTED[name]]
 
 
