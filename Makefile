@@ -65,6 +65,10 @@ attack: $(DEV_STAMP) ## Try to get in: guess, time, forge, race, trespass; one a
 fuzz: $(DEV_STAMP) ## Find what nobody thought of: thousands of generated values; one row: ROW=name
 	$(PY) -m tests.fuzz $(if $(ROW),--row $(ROW)) $(ARGS)
 
+.PHONY: soak
+soak: $(DEV_STAMP) ## Run the production server for ten minutes, and see what fails, grows or leaks
+	$(PY) -m tests.soak $(ARGS)
+
 # uv keeps the versions that are already locked; ARGS=--upgrade takes new ones. An index of the
 # machine that locks must not get into the files, whatever that machine's own settings say. Extras
 # stay in the pins: pip does not hold "x[extra]" to "x==1.0" and takes the newest x, without a hash.

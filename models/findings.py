@@ -17,6 +17,7 @@ CHECKS: dict[str, tuple[Level, ...]] = {
     "owners": ("danger",),
     "backups": ("warn",),
     "disk-space": ("warn", "danger"),
+    "tls-certificate": ("warn", "danger"),
     "plain-http": ("warn",),
     "trusted-proxies": ("warn", "danger"),
     "csrf": (),

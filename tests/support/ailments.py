@@ -17,6 +17,7 @@ from config import Settings
 from models.findings import Finding, Level
 from models.rows import Report
 from models.times import to_microseconds
+from tests.support.production import make_certificate
 from utils.db import open_database
 from utils.doctor import examine
 from utils.store import runs
@@ -127,6 +128,13 @@ def _beside_its_key(patient: Patient) -> None:
     patient.change(MASTER_KEYS=())
 
 
+def _certified(patient: Patient, later: timedelta) -> None:
+    """A certificate that is good for one day."""
+    made = make_certificate(patient.folder)
+    made.key.chmod(0o600)
+    patient.now += later
+
+
 def _retired(patient: Patient) -> None:
     patient.run("UPDATE user_keys SET state = 'retired', retired_at = ?", patient.ago())
 
@@ -145,6 +153,8 @@ AILMENTS: list[tuple[str, Level, tuple[str, ...], Ail]] = [
     ("database-files", "danger", SQLITE, lambda p: p.file.chmod(0o604)),
     ("secret-files", "danger", BOTH, _read_by_others),
     ("backups", "warn", BOTH, _another_file),
+    ("tls-certificate", "warn", SQLITE, lambda p: _certified(p, timedelta(hours=12))),
+    ("tls-certificate", "danger", SQLITE, lambda p: _certified(p, timedelta(days=2))),
     ("plain-http", "warn", SQLITE, lambda p: p.change(ALLOW_PLAIN_HTTP=True)),
     ("trusted-proxies", "warn", SQLITE, lambda p: p.change(**_proxies("10.0.0.0/12"))),
     ("trusted-proxies", "danger", SQLITE, lambda p: p.change(**_proxies("192.0.2.1, 0.0.0.0/0"))),

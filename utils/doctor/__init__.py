@@ -13,6 +13,7 @@ from config import Settings
 from models.errors import ConfigurationError, DatabaseUnavailable, TryLater
 from models.findings import Finding, danger, ok, warn
 from utils.db import Database, open_database, sqlite_path
+from utils.doctor.certificates import examine_certificates
 from utils.doctor.clock import examine_clock
 from utils.doctor.configuration import examine_settings
 from utils.doctor.engine import examine_postgresql, examine_sqlite
@@ -29,6 +30,7 @@ def examine(settings: Settings, environ: Mapping[str, str], now: datetime) -> li
     """All findings. *environ* is where the settings come from."""
     found = list(examine_settings(settings, environ))
     found += _guarded("instance-folder", lambda: examine_files(settings, environ))
+    found += _guarded("tls-certificate", lambda: examine_certificates(settings, environ, now))
     for _ in range(2):  # a server that starts meanwhile writes into what was taken for at rest
         try:
             db = _open(settings)

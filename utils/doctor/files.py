@@ -28,7 +28,7 @@ def examine_files(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fi
     if database is not None:
         folders.add(_real(database).parent)
     secret = [path for path in secret_files(settings, environ) if path.exists()]
-    stored = [] if database is None else _beside(database)
+    stored = stored_files(settings)
     if os.name == "posix":
         for one in sorted(folders):
             if one.is_dir():
@@ -52,8 +52,7 @@ def secret_files(settings: Settings, environ: Mapping[str, str]) -> list[Path]:
     named = [environ.get(f"{PREFIX}{name}_FILE", "") for name in _HOLD_SECRETS]
     named.append(environ.get(_TLS_KEY, ""))
     found = [Path(name) for name in named if name]
-    database = sqlite_path(settings.database_url)
-    stored = [] if database is None else _beside(database)
+    stored = stored_files(settings)
     if settings.INSTANCE_DIR.is_dir():
         found += [
             path
@@ -148,14 +147,15 @@ def space(folder: Path, wanted: int, needed: int) -> Finding:
 
 def is_sqlite(path: Path) -> bool:
     """Whether a file begins as a SQLite database does. Not for one that SQLite has open here."""
-    return _begins(path).startswith(b"SQLite format 3\0")
+    return begins(path).startswith(b"SQLite format 3\0")
 
 
 def _is_private_key(path: Path) -> bool:
-    return path.is_file() and b"PRIVATE KEY-----" in _begins(path)
+    return path.is_file() and b"PRIVATE KEY-----" in begins(path)
 
 
-def _begins(path: Path) -> bytes:
+def begins(path: Path) -> bytes:
+    """Enough of a file to tell what it is; nothing of one that cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(64)
@@ -163,8 +163,11 @@ def _begins(path: Path) -> bytes:
         return b""
 
 
-def _beside(database: Path) -> list[Path]:
-    """The file, and those that SQLite keeps beside it."""
+def stored_files(settings: Settings) -> list[Path]:
+    """The database's file, and those that SQLite keeps beside it."""
+    database = sqlite_path(settings.database_url)
+    if database is None:
+        return []
     paths = [database.with_name(database.name + suffix) for suffix in _BESIDE]
     return [path for path in paths if path.exists()]
 
