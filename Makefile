@@ -69,6 +69,10 @@ fuzz: $(DEV_STAMP) ## Find what nobody thought of: thousands of generated values
 bench: $(DEV_STAMP) ## Measure how fast it is, beside what Flask and Fernet allow; one line: ROW=name
 	$(PY) -m benchmarks $(if $(ROW),--line $(ROW)) $(ARGS)
 
+.PHONY: soak
+soak: $(DEV_STAMP) ## Run the production server for ten minutes, and see what fails, grows or leaks
+	$(PY) -m tests.soak $(ARGS)
+
 # uv keeps the versions that are already locked; ARGS=--upgrade takes new ones. An index of the
 # machine that locks must not get into the files, whatever that machine's own settings say. Extras
 # stay in the pins: pip does not hold "x[extra]" to "x==1.0" and takes the newest x, without a hash.

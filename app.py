@@ -22,6 +22,7 @@ from routes import (
     commands,
     context,
     db_commands,
+    doctor,
     health,
     keys,
     metrics,
@@ -64,6 +65,7 @@ COMMANDS = (
     commands.users,
     db_commands.db,
     migrate_commands.migrate_to,
+    doctor.doctor,
     purge.purge,
 )
 

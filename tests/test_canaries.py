@@ -17,7 +17,6 @@ from typing import Any
 import psycopg
 import pytest
 import requests
-from cryptography.fernet import Fernet
 
 from config import Settings
 from models.times import utcnow
@@ -239,23 +238,11 @@ def _audit_trail(place: Place) -> bytes:
 def _keys(place: Place) -> dict[str, bytes]:
     """The keys of all three levels, opened: as text, and both halves of what it stands for."""
     master = (place.server.instance / "master.key").read_bytes().strip()
-    keys = {"master key": master}
     db = place.store()
-    with db.read() as tx:
-        for kind, number, sealed in tx.all(
-            "SELECT purpose, id, sealed FROM system_keys "
-            "UNION ALL SELECT 'user key', key_id, sealed FROM user_key_material"
-        ):
-            # What was sealed is the key's place, and then the key: 44 characters.
-            keys[f"{kind} {number}"] = Fernet(master).decrypt(sealed)[-44:]
+    keys = {"master key": master, **canaries.open_keys(db, master)}
     db.close()
     assert len(keys) == 3 + len(PURPOSES)  # two of them the user's: she rotated once
-    halves: dict[str, bytes] = {}
-    for name, key in keys.items():
-        binary = base64.urlsafe_b64decode(key)
-        assert len(binary) == 32
-        halves |= {f"{name}, signing": binary[:16], f"{name}, encrypting": binary[16:]}
-    return {**keys, **halves}
+    return canaries.with_halves(keys)
 
 
 @pytest.mark.parametrize("spelling", canaries.spellings(b"any"))

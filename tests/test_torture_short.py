@@ -1,4 +1,5 @@
-"""Every row of ``make torture``, ``attack`` and ``fuzz``, the very same code, for seconds only."""
+"""Every row of ``make torture``, ``attack``, ``fuzz`` and ``soak``, the very same code, for
+seconds only."""
 
 from __future__ import annotations
 
@@ -8,15 +9,17 @@ import pytest
 
 from tests.attack.catalogue import ROWS as ATTACKS
 from tests.fuzz.catalogue import ROWS as FUZZ
+from tests.soak.catalogue import ROWS as SOAK
 from tests.torture.catalogue import ROWS
 from tests.torture.framework import Attempt, attempt
 
 _SCALE = 0.015
 _SEED = 1
+_ALL = {**ROWS, **ATTACKS, **FUZZ, **SOAK}
 
 
-@pytest.mark.parametrize("name", [*ROWS, *ATTACKS, *FUZZ])
+@pytest.mark.parametrize("name", _ALL)
 def test_a_short_run_reaches_its_goals(name: str, tmp_path: Path) -> None:
     """The row's own verdict; what it has to say about a failure is in the captured output."""
-    result = attempt(name, {**ROWS, **ATTACKS, **FUZZ}[name], Attempt(tmp_path, _SEED, _SCALE))
+    result = attempt(name, _ALL[name], Attempt(tmp_path, _SEED, _SCALE))
     assert result.ok, str(result)

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 from models.errors import DatabaseUnavailable
 from models.rows import KeyState
 from utils import logs
-from utils.keyfile import make_private_folder
 from utils.status import Figures
 
 if TYPE_CHECKING:
@@ -55,8 +54,8 @@ class Metrics:
     """The counters of this process, and the sum of those of all."""
 
     def __init__(self, parent: Path) -> None:
-        """*parent* is where the folder may be made. Raises ConfigurationError."""
-        make_private_folder(parent)
+        """*parent* is where the folder may be made, at the first count: an application is also made
+        for commands, which must make nothing."""
         self._parent = parent
         self._opening = threading.Lock()
         self._counters: _Counters | None = None
@@ -200,6 +199,8 @@ def _own_folder(parent: Path) -> Path:
     machine = platform.node()
     name = f"{machine}.{_identity(os.getppid())}"
     folder = parent / name
+    parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     for kind in ("counter", "histogram"):
         _reserve(folder / f"{kind}_{os.getpid()}.db")

@@ -42,6 +42,16 @@ class Purged:
     versions: int  # of secrets that stay, or that have more than are kept
 
 
+def count_due(db: Database, now: datetime, kept: int, keep_for: timedelta) -> Purged:
+    """What a purge would delete at this moment."""
+    with db.read() as tx:
+        return Purged(
+            retention.count_deleted(tx, now),
+            retention.count_expired(tx, now - keep_for),
+            retention.count_excess(tx, kept),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Purger:
     """One purge of all accounts."""
@@ -54,12 +64,7 @@ class Purger:
 
     def count(self) -> Purged:
         """What a run would delete."""
-        with self.db.read() as tx:
-            return Purged(
-                retention.count_deleted(tx, self.now),
-                retention.count_expired(tx, self._since),
-                retention.count_excess(tx, self.kept),
-            )
+        return count_due(self.db, self.now, self.kept, self.retention)
 
     def purge(self) -> Purged:
         """Delete it. Versions first: then no secret has many left to go in one transaction."""

@@ -32,6 +32,9 @@ class SqliteDatabase(Database):
     """
 
     dialect = SQLITE
+    # mode=rw: a file that has vanished, with its volume perhaps, is not made anew, empty and
+    # readable by all.
+    open_as = "mode=rw"
 
     def __init__(self, path: Path, busy_timeout_seconds: float, *, sweeping: bool = False) -> None:
         self.path = path
@@ -108,9 +111,7 @@ class SqliteDatabase(Database):
     def _connect(self) -> sqlite3.Connection:
         with our_errors():
             connection = sqlite3.connect(
-                # mode=rw: a file that has vanished, with its volume perhaps, is not made anew,
-                # empty and readable by all.
-                self.path.absolute().as_uri() + "?mode=rw",
+                f"{self.path.absolute().as_uri()}?{self.open_as}",
                 uri=True,
                 timeout=self._busy_timeout_ms / 1000,
                 isolation_level=None,  # we say BEGIN ourselves

@@ -158,7 +158,7 @@ def _open(
             prepare(db)
             with db.read() as tx:
                 needed = system.wrapping_fingerprints(tx)
-            master = _master_keys(settings, needed, may_create=may_create)
+            master = master_keys(settings, needed, may_create=may_create)
             with db.read() as tx:
                 system.refuse_missing_master_keys(tx, master)
     return db, master
@@ -205,7 +205,7 @@ def _closed_on_error(db: Database) -> Iterator[None]:
         raise
 
 
-def _master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> MasterKeys:
+def master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> MasterKeys:
     """The configured master keys, those that a command prints, or those in the instance folder.
 
     A new one is made only for a database in which nothing is wrapped yet: otherwise the file

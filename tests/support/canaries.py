@@ -7,6 +7,12 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from cryptography.fernet import Fernet
+
+from utils.db import Database
+
+_FEW, _HEAD = 200, 8
+
 
 def spellings(data: bytes) -> dict[str, bytes]:
     """*data* as it is, in hexadecimal, and inside base64 of something longer that holds it."""
@@ -38,7 +44,20 @@ def needles(canaries: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def find_in(data: bytes, wanted: Mapping[str, bytes]) -> list[str]:
     """The names of what *data* holds."""
-    return [name for name, needle in wanted.items() if needle in data]
+    if len(wanted) <= _FEW or min(map(len, wanted.values())) < _HEAD:
+        return [name for name, needle in wanted.items() if needle in data]
+    # Once over the data, not once for each of thousands.
+    heads: dict[bytes, list[str]] = {}
+    for name, needle in wanted.items():
+        heads.setdefault(needle[:_HEAD], []).append(name)
+    found = {
+        name
+        for place in range(len(data) - _HEAD + 1)
+        if (head := data[place : place + _HEAD]) in heads
+        for name in heads[head]
+        if data.startswith(wanted[name], place)
+    }
+    return [name for name in wanted if name in found]
 
 
 def find_in_files(places: Iterable[Path], wanted: Mapping[str, bytes]) -> list[str]:
@@ -61,6 +80,28 @@ def files(places: Iterable[Path]) -> list[Path]:
         for path in ([place] if place.is_file() else place.rglob("*"))
         if path.is_file()
     )
+
+
+def open_keys(db: Database, master: bytes) -> dict[str, bytes]:
+    """All keys that are in the database, opened, by kind and number."""
+    with db.read() as tx:
+        rows = tx.all(
+            "SELECT purpose, id, sealed FROM system_keys "
+            "UNION ALL SELECT 'user key', key_id, sealed FROM user_key_material"
+        )
+    # What was sealed is the key's place, and then the key: 44 characters.
+    opened = {f"{kind} {number}": Fernet(master).decrypt(sealed) for kind, number, sealed in rows}
+    return {name: plaintext[-44:] for name, plaintext in opened.items()}
+
+
+def with_halves(keys: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Keys as text, and both halves of what each stands for."""
+    halves: dict[str, bytes] = {}
+    for name, key in keys.items():
+        binary = base64.urlsafe_b64decode(key)
+        assert len(binary) == 32
+        halves |= {f"{name}, signing": binary[:16], f"{name}, encrypting": binary[16:]}
+    return {**keys, **halves}
 
 
 def process_arguments(pid: int) -> bytes:
