@@ -12,6 +12,7 @@ from tests.torture import (
     rotation_million,
     rotation_parallel,
     server_kill9,
+    server_stops,
     tampers,
 )
 from tests.torture.framework import Row
@@ -28,4 +29,6 @@ ROWS: dict[str, Row] = {
     "tampers": tampers.row,
     "audit-tampers": audit_tampers.row,
     "backups": backups.row,
+    "sigterm-under-load": server_stops.sigterm_row,
+    "reload-under-load": server_stops.reload_row,
 }
