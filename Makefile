@@ -7,6 +7,10 @@ VENV ?= .venv
 ARGS ?=
 # At most 4 at once: every worker may start a PostgreSQL of its own.
 WORKERS ?= -n auto --maxprocesses=4
+# Of the production server; more of its options, as in `make serve ARGS=--help`, through ARGS.
+CERTIFICATE ?= instance/cert.pem
+KEY ?= instance/key.pem
+PORT ?= 8443
 # `make test COV=` measures nothing and is faster.
 COV ?= --cov --cov-report=term
 
@@ -30,6 +34,10 @@ help: ## Show this list
 .PHONY: run
 run: $(RUN_STAMP) ## Start the server on http://127.0.0.1:5000, no configuration needed
 	$(PY) -m flask run $(ARGS)
+
+.PHONY: serve
+serve: $(RUN_STAMP) ## Start the production server, with TLS: CERTIFICATE=... KEY=... PORT=8443
+	@exec $(PY) -m utils.serving --certificate $(CERTIFICATE) --key $(KEY) --port $(PORT) $(ARGS)
 
 .PHONY: test
 test: $(DEV_STAMP) ## Run all tests; for some of them: ARGS="-k rotation"

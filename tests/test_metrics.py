@@ -35,7 +35,7 @@ from utils.vault import Vault
 TOKEN = "a-token-for-prometheus-of-40-characters."
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 CANARY = "canary-3d9f61"
-ON = {"SECRETS_METRICS_TOKEN": TOKEN, "SECRETS_ALLOW_PLAIN_HTTP": "true", "GRANIAN_WORKERS": "2"}
+ON = {"SECRETS_METRICS_TOKEN": TOKEN, "SECRETS_ALLOW_PLAIN_HTTP": "true"}
 on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
@@ -59,8 +59,7 @@ def answered(text: str, method: str, route: str, status: int) -> float:
 
 
 def wait_for_workers(server: Server, number: int) -> None:
-    """Until so many have started, over all starts: granian, told to stop while one is still
-    starting, waits for that one for ever."""
+    """Until so many have started, over all starts."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         said = [line["message"] for line in logged(server.log, "library")]
@@ -102,7 +101,7 @@ def shown(app: Flask, headers: dict[str, str] = BEARER) -> TestResponse:
 def test_the_counts_of_all_workers_add_up(tmp_path: Path) -> None:
     """Whichever of two workers answers; and a new start counts anew, with nobody's help."""
     folder = tmp_path / "instance"
-    with ProductionServer(folder, ON) as server:
+    with ProductionServer(folder, ON, workers=2) as server:
         wait_for_workers(server, 2)
         with ThreadPoolExecutor(8) as pool:
             calls = [server.url + "/healthz"] * 100 + [server.url + f"/secrets/{CANARY}"] * 20
@@ -122,7 +121,7 @@ def test_the_counts_of_all_workers_add_up(tmp_path: Path) -> None:
         assert len(files) == 4
         assert {path.stat().st_size for path in files} == {metrics._RESERVED_BYTES}
         assert all(int.from_bytes(path.read_bytes()[:4], sys.byteorder) > 8 for path in files[:2])
-    with ProductionServer(folder, ON) as server:
+    with ProductionServer(folder, ON, workers=2) as server:
         wait_for_workers(server, 4)
         assert answered(scrape(server), "GET", "/healthz", 200) == 0
         assert first not in (folder / "metrics").iterdir()

@@ -7,8 +7,8 @@ not as on a user's machine:
 - ``git clone`` names a placeholder: the copy stands in for it;
 - pip may not use the network: PYTHONPATH shows it the packages that the tests run with, so that
   it finds each pinned requirement installed, and fails where one is missing or of another version;
-- ports 5000 and 8443 are replaced by free ones, in the text and, for ``flask run`` and the
-  walkthrough, by FLASK_RUN_PORT;
+- ports 5000 and 8443 are replaced by free ones, in the text and by FLASK_RUN_PORT (``flask run``,
+  the walkthrough) and PORT (``make serve``);
 - ``make test`` is not run: it would run this test.
 """
 
@@ -39,7 +39,7 @@ NOT_RUN = {
     ),
     "make test\n": "this test is part of it",
 }
-SERVES = {"make run": "5000", "flask run": "5000", "granian": "8443"}  # and where
+SERVES = {"make run": "5000", "flask run": "5000", "make serve": "8443"}  # and where
 RUNS_IN_A_TEST = {"bash", "console", "cron"}  # of a crontab line, the command is in bash blocks
 
 
@@ -137,6 +137,7 @@ class Reader:
             "PIP_NO_INDEX": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "FLASK_RUN_PORT": self._ports["5000"],
+            "PORT": self._ports["8443"],
         }
 
 

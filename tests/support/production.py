@@ -1,12 +1,14 @@
-"""The production server as a real process: granian, over plain HTTP or TLS."""
+"""The production server as a real process, over plain HTTP or TLS."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
+import signal
 import ssl
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +38,11 @@ class Certificate:
 
 @dataclass
 class ProductionServer(Server):
-    """``granian`` over a folder of its own; TLS if it is given a certificate."""
+    """What ``make serve`` runs, over a folder of its own; TLS if it is given a certificate."""
 
     certificate: Certificate | None = None
+    workers: int = 1
+    drain: float = 1.0  # seconds; nobody here keeps a connection that others wait for
 
     @property
     def url(self) -> str:
@@ -48,17 +52,16 @@ class ProductionServer(Server):
 
     def start(self) -> ProductionServer:
         """Start the process, without waiting until it answers."""
-        tls = []
+        tls = ["--plain-http"]
         if self.certificate is not None:
-            tls = ["--ssl-certificate", str(self.certificate.certificate)]
-            tls += ["--ssl-keyfile", str(self.certificate.key)]
+            tls = ["--certificate", str(self.certificate.certificate)]
+            tls += ["--key", str(self.certificate.key)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(*self.prefix, sys.executable, "-m", "granian"),
-                    *("--interface", "wsgi", "--factory", "app:create_app"),
-                    *("--host", "127.0.0.1", "--port", str(self.port)),
-                    *("--blocking-threads", "16", *tls),
+                    *(*self.prefix, sys.executable, "-m", "utils.serving"),
+                    *("--port", str(self.port), "--workers", str(self.workers)),
+                    *("--drain", str(self.drain), *tls),
                 ],
                 cwd=ROOT,
                 env=self.environment(),
@@ -73,8 +76,19 @@ class ProductionServer(Server):
         verify = True if self.certificate is None else str(self.certificate.authority)
         try:
             return requests.get(self.url + "/readyz", timeout=5, verify=verify).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
+
+    def reload(self) -> None:
+        """SIGHUP, and wait until all workers are new. Raises RuntimeError if they are not."""
+        assert self.process is not None
+        seen = self.log.read_bytes().count(b"[INFO] All workers are new")
+        self.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 240
+        while self.log.read_bytes().count(b"[INFO] All workers are new") == seen:
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError("the server did not reload")
+            time.sleep(0.05)
 
 
 def make_certificate(folder: Path) -> Certificate:

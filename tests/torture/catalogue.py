@@ -12,6 +12,7 @@ from tests.torture import (
     rotation_million,
     rotation_parallel,
     server_kill9,
+    server_stops,
     tampers,
     three_nodes,
 )
@@ -30,4 +31,6 @@ ROWS: dict[str, Row] = {
     "audit-tampers": audit_tampers.row,
     "backups": backups.row,
     "three-nodes": three_nodes.row,
+    "sigterm-under-load": server_stops.sigterm_row,
+    "reload-under-load": server_stops.reload_row,
 }
