@@ -7,6 +7,7 @@ from tests.torture import (
     backups,
     every_call_fails,
     first_start,
+    history,
     rewrap_master,
     rotation_kill9,
     rotation_million,
@@ -28,4 +29,6 @@ ROWS: dict[str, Row] = {
     "tampers": tampers.row,
     "audit-tampers": audit_tampers.row,
     "backups": backups.row,
+    "history-sqlite": history.sqlite,
+    "history-postgresql": history.postgresql,
 }
