@@ -7,6 +7,7 @@ from tests.torture import (
     backups,
     every_call_fails,
     first_start,
+    history,
     rewrap_master,
     rotation_kill9,
     rotation_million,
@@ -33,4 +34,6 @@ ROWS: dict[str, Row] = {
     "three-nodes": three_nodes.row,
     "sigterm-under-load": server_stops.sigterm_row,
     "reload-under-load": server_stops.reload_row,
+    "history-sqlite": history.sqlite,
+    "history-postgresql": history.postgresql,
 }
