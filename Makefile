@@ -43,6 +43,12 @@ serve: $(RUN_STAMP) ## Start the production server, with TLS: CERTIFICATE=... KE
 test: $(DEV_STAMP) ## Run all tests; for some of them: ARGS="-k rotation"
 	$(PY) -m pytest $(WORKERS) $(COV) $(ARGS)
 
+# As it stands at the end of `make test`; here nothing is run.
+.PHONY: count
+count: $(DEV_STAMP) ## Count the tests on each engine; fails if they differ without a reason
+	@$(PY) -m pytest -n 0 --collect-only -qq --no-header $(ARGS) >$(VENV)/count.txt; status=$$?; \
+	grep '^engines:' $(VENV)/count.txt; exit $$status
+
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check the code's style and for common mistakes
 	$(PY) -m ruff check $(ARGS)

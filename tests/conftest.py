@@ -14,12 +14,18 @@ from app import create_app
 from config import Settings
 from models.times import utcnow
 from routes.context import vault_of
+from tests.support import engines
 from tests.support.people import Person
 from tests.support.postgres import PostgresServer, start_postgres
 from tests.support.server import Server
 from utils.vault import Vault
 
-ENGINES = ("sqlite", "postgresql")
+ENGINES = engines.ENGINES
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what runs on each engine."""
+    config.pluginmanager.register(engines.Tally(), "engines")
 
 
 @pytest.fixture(scope="session")

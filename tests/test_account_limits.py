@@ -196,7 +196,7 @@ def test_registrations_are_counted_for_all_nodes_and_logins_are_not(
     vault_of(other).close()
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it is about settings")
 def test_zero_turns_each_limit_off(settings: Settings) -> None:
     """As the table of settings says."""
     names = ("MAX_SESSIONS", "MAX_TOKENS", "REGISTRATIONS_SOURCE")

@@ -109,7 +109,7 @@ def test_the_mac_tells_all_fields_apart() -> None:
         assert not same_mac(stored, next(iter(macs)))
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it counts what is asked, whoever answers")
 def test_what_is_no_token_costs_no_look_into_the_database(
     app: Flask, vault: Vault, alice: Person
 ) -> None:

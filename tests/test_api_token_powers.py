@@ -174,7 +174,7 @@ def test_a_name_within_a_prefix_is_reached(ada: Person, route: Route) -> None:
     assert route.call(limited, name).status_code in {200, 201}
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it counts what is asked, whoever answers")
 @pytest.mark.parametrize("route", NAMED.values(), ids=NAMED.keys())
 def test_a_name_beyond_the_prefixes_is_never_looked_up(
     app: Flask, vault: Vault, alice: Person, route: Route

@@ -16,7 +16,7 @@ from routes.context import current_vault
 from tests.attack.login_timing import Class, auc, tolerance
 from tests.attack.trespass import Matrix
 
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+on_one_engine = pytest.mark.one_engine("sqlite", "it is about the instruments")
 View = Callable[..., Any]
 
 

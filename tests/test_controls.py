@@ -29,7 +29,7 @@ from utils.vault import Vault
 
 CONTROLS = "docs/controls.md"
 PASSWORD = "an entirely new password"
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+on_one_engine = pytest.mark.one_engine("sqlite", "it compares documents with the code")
 
 
 # --- what may come in --------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from tests.support.tokens import ACCESS, REFRESH, claims_of, cookie
 from utils.crypto import UserKey, generate_user_key, seal
 from utils.tokens import new_account_id, new_id
 
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+on_one_engine = pytest.mark.one_engine("sqlite", "it looks at what is stored, not at how")
 
 # Everything that encrypts, hashes, signs, or makes something nobody can guess. SECURITY.md's
 # inventory says what for.

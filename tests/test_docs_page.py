@@ -98,7 +98,7 @@ def test_a_missing_browser_is_no_reason_to_skip(monkeypatch: pytest.MonkeyPatch)
         find_chromium()
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "the page is the same over every database")
 def test_every_file_of_the_page_has_its_type_and_names_no_other_site(stranger: Person) -> None:
     """``nosniff`` stands beside the type, so a wrong one would stop the page."""
     types = {

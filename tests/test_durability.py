@@ -89,6 +89,7 @@ def test_a_sqlite_with_the_wal_reset_bug_works_without_a_wal(
     database.close()
 
 
+@pytest.mark.one_engine("postgresql", "SQLite's own test is above")
 def test_postgresql_confirms_a_commit_only_when_it_is_on_disk(postgres: PostgresServer) -> None:
     """Its defaults are durable: what could break that is a server, or a connection, set up to
     trade it for speed."""
@@ -138,6 +139,7 @@ def test_a_server_killed_right_after_its_answer_keeps_the_write(server_on: Serve
         assert (body["secret"], body["labels"], found.headers["ETag"]) == expected
 
 
+@pytest.mark.one_engine("postgresql", "SQLite is no process to kill")
 def test_a_killed_postgresql_keeps_the_write(postgres: PostgresServer, tmp_path: Path) -> None:
     """The database server is killed in the moment of the acknowledgement. The service answers
     503 while it is away, and goes on by itself when it is back."""

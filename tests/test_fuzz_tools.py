@@ -21,6 +21,7 @@ from tests.fuzz.schemathesis_row import faults, fuzz
 from tests.torture.framework import Attempt
 
 _SEED = 1
+pytestmark = pytest.mark.one_engine("sqlite", "it is about the instruments")
 
 
 class Thing(responses.Response):
@@ -33,12 +34,6 @@ class NewThing(requests.Request):
     """A body."""
 
     thing: str
-
-
-@pytest.fixture
-def engine() -> str:
-    """It is not about a database."""
-    return "sqlite"
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_nothing_runs_data_as_code() -> None:
 
 # --- doors -------------------------------------------------------------------------------------
 
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+on_one_engine = pytest.mark.one_engine("sqlite", "it is about the routes")
 
 
 def doors(app: Flask, access: object) -> set[str]:

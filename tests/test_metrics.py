@@ -36,7 +36,7 @@ TOKEN = "a-token-for-prometheus-of-40-characters."
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 CANARY = "canary-3d9f61"
 ON = {"SECRETS_METRICS_TOKEN": TOKEN, "SECRETS_ALLOW_PLAIN_HTTP": "true"}
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+on_one_engine = pytest.mark.one_engine("sqlite", "it is about the metrics' own files")
 
 
 def sample(text: str, series: str) -> float:

@@ -200,6 +200,7 @@ def test_processes_that_start_together_share_one_installation(
 # --- two engines, one schema -------------------------------------------------------------------
 
 
+@pytest.mark.one_engine("postgresql", "it is about both at once")
 def test_both_engines_have_the_same_schema(
     tmp_path: Path, postgres: PostgresServer, now: datetime
 ) -> None:

@@ -31,12 +31,7 @@ from tests.support.people import Person
 from utils.openapi_examples import UNKNOWN
 
 Node = dict[str, Any]
-
-
-@pytest.fixture
-def engine() -> str:
-    """The document is the same over every database."""
-    return "sqlite"
+pytestmark = pytest.mark.one_engine("sqlite", "the document is the same over every database")
 
 
 @pytest.fixture

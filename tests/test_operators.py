@@ -56,7 +56,6 @@ def test_a_rotation_creates_nothing_in_an_empty_database(
     assert not (tmp_path / "instance").exists()
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_rotation_leaves_migrating_to_the_server(vault: Vault, tmp_path: Path) -> None:
     """``--verify`` of a restored backup changes nothing, its schema included."""
     with vault.db.write() as tx:
@@ -151,7 +150,7 @@ def test_the_log_names_the_row_that_does_not_open(
     assert f"Secret {row[0]}, version 1" in caplog.text
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it moves the file away")
 def test_a_database_file_that_vanished_is_not_made_anew(app: Flask, alice: Person) -> None:
     """A volume that dropped out comes back; an empty database in its place would stay."""
     vault = vault_of(app)
@@ -164,7 +163,7 @@ def test_a_database_file_that_vanished_is_not_made_anew(app: Flask, alice: Perso
     assert alice.get("/account").status_code == 200
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it holds the one write lock")
 @pytest.mark.parametrize(
     ("send", "kind"),
     [

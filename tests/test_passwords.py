@@ -27,7 +27,7 @@ PEPPER = SystemKey(b"p" * 44)
 ALICE = Username("alice")
 HERS, HIS = UserId(7), UserId(70)
 ALICE_ID, BOB_ID, MALLORY_ID = UserId(71), UserId(72), UserId(73)
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+on_one_engine = pytest.mark.one_engine("sqlite", "it is about hashing")
 
 
 def make_hasher(

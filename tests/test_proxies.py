@@ -15,6 +15,7 @@ from tests.support.shared import newcomer, refusal, shared_app
 PROXIES = "10.0.0.0/8, 192.0.2.7, 2001:db8:1::/48"
 STRANGER = "198.51.100.1"
 CLIENT = "203.0.113.9"
+pytestmark = pytest.mark.one_engine("sqlite", "it is about headers")
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ def test_a_read_moves_exactly_what_was_read(vault: Vault, alice: Person, bob: Pe
     assert versions_of(vault, "retired") == [("a", 1)]
 
 
-@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.one_engine("postgresql", "SQLite's lock is in the way")
 @pytest.mark.parametrize("destroyed", [False, True])
 def test_a_key_that_changes_meanwhile_costs_nothing(
     vault: Vault, alice: Person, destroyed: bool
@@ -172,7 +172,7 @@ def test_a_locked_database_delays_no_read(
     assert_moves(alice_there)
 
 
-@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.one_engine("postgresql", "it makes PostgreSQL read-only")
 def test_a_read_only_postgres_fails_no_read(
     running: Server, alice_there: Remote, database_url: str
 ) -> None:
@@ -181,7 +181,7 @@ def test_a_read_only_postgres_fails_no_read(
         assert_reads_do_not_mind(alice_there)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it makes files read-only")
 def test_read_only_files_fail_no_read(running: Server, alice_there: Remote, tmp_path: Path) -> None:
     """A server that starts on files which it may not write serves stale values all the same."""
     running.kill()  # a tidy end would empty the WAL
@@ -191,7 +191,7 @@ def test_read_only_files_fail_no_read(running: Server, alice_there: Remote, tmp_
     assert_moves(alice_there)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it fills SQLite's disk")
 def test_a_full_disk_fails_no_read(running: Server, alice_there: Remote, tmp_path: Path) -> None:
     """A value that cannot be written anew is given out all the same."""
     assert running.process is not None

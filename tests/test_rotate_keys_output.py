@@ -31,7 +31,7 @@ from tests.support.server import ROOT
 from utils.crypto import fingerprint
 from utils.vault import Vault
 
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+on_one_engine = pytest.mark.one_engine("sqlite", "it is about the output")
 OTHER_KEY = Fernet.generate_key().decode()
 
 

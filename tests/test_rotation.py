@@ -266,7 +266,7 @@ def test_a_current_key_is_never_destroyed(vault: Vault, now: datetime) -> None:
 # --- how ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it reads SQLite's query plans")
 def test_no_statement_of_a_sweep_reads_what_it_does_not_need(
     vault: Vault, owners: list[UserId], path: str
 ) -> None:

@@ -39,8 +39,8 @@ from tests.support.trouble import (
 )
 from utils.vault import Vault
 
-on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-on_postgres = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+on_sqlite = pytest.mark.one_engine("sqlite", "it does something to SQLite's files or lock")
+on_postgres = pytest.mark.one_engine("postgresql", "it does something to a server")
 
 COUNT = 400
 SLOWLY = ("--all", "--batch-size", "1")  # a commit for each value: time enough to interfere

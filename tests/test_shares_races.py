@@ -242,7 +242,7 @@ def test_two_who_share_with_each_other_leave_at_once(
     assert assert_sound(vault)["secrets"] == []
 
 
-@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.one_engine("postgresql", "SQLite has one writer at a time")
 @pytest.mark.parametrize("grantee_of_first", ["alice", "bob"])
 def test_whoever_leaves_takes_grants_in_one_order(
     vault: Vault, alice: Person, bob: Person, grantee_of_first: str

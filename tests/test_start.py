@@ -28,7 +28,7 @@ from utils.vault import Vault, open_vault
 
 PASSWORD = "canary-7c1d90"
 OTHER_KEY = Fernet.generate_key().decode()
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+on_one_engine = pytest.mark.one_engine("sqlite", "it is about settings and files")
 
 
 @pytest.fixture
@@ -188,6 +188,7 @@ def test_a_bad_database_url_stops_the_start(instance: Path, url: str, hint: str)
     assert hint in refusal(instance, DATABASE_URL=url, DATABASE_TIMEOUT="1s")
 
 
+@pytest.mark.one_engine("postgresql", "SQLite has no password")
 def test_a_wrong_database_password_stops_the_start(
     instance: Path, postgres: PostgresServer
 ) -> None:

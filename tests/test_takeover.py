@@ -59,7 +59,7 @@ def test_her_session_moved_to_alice_opens_nothing(vault: Vault, mallory: Person)
     assert mallory.post("/refresh").status_code == 401
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)  # PostgreSQL's keys forbid it
+@pytest.mark.one_engine("sqlite", "PostgreSQL's keys forbid it")
 def test_her_row_under_alices_number_opens_nothing(vault: Vault, mallory: Person) -> None:
     """Who writes to the file itself is held by no foreign key: the two accounts swap numbers."""
     alice, own = identify(vault, "alice"), identify(vault, "mallory")

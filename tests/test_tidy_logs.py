@@ -20,7 +20,7 @@ from tests.support.server import Server
 from utils.store import secret_reads, secrets
 
 CANARY = "canary-7c1d90"
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = pytest.mark.one_engine("sqlite", "it is about the log")
 
 
 class Model(BaseModel):

@@ -132,6 +132,7 @@ def test_behind_a_proxy_nobody_is_exempt(target: Target, line: str) -> None:
         assert b"https-required" in reply.body
 
 
+@pytest.mark.one_engine("sqlite", "it is about addresses")
 @pytest.mark.parametrize(
     ("environ", "status"),
     [

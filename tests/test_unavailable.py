@@ -149,6 +149,7 @@ def _set_writable(folder: Path, writable: bool) -> None:
         path.chmod(mode | stat.S_IWUSR if writable else mode & ~stat.S_IWUSR)
 
 
+@pytest.mark.one_engine("postgresql", "SQLite's own test is above")
 def test_a_read_only_postgresql_database_can_be_read(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:

@@ -83,7 +83,7 @@ def test_many_kinds_of_damage_are_found_at_once(vault: Vault, owners: list[UserI
     assert len(expected) == 5
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it damages pages of the file")
 def test_damaged_pages_are_found_and_the_rest_is_opened(vault: Vault, owners: list[UserId]) -> None:
     """What SQLite cannot read is a fault like another: no other table is left unchecked."""
     flipped = damage.flipped_system_key(vault)
@@ -184,7 +184,7 @@ def test_values_of_an_account_without_a_current_key_are_not_forgotten(
     assert ran.json["reencrypted"] == 2 * EACH
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.one_engine("sqlite", "it damages pages of the file")
 def test_a_damaged_page_ends_a_rotation_in_one_line(vault: Vault, owners: list[UserId]) -> None:
     """It says what it is."""
     overwrite_page(vault, "secret_versions")

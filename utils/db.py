@@ -57,6 +57,7 @@ class Dialect:
     then_id: str  # what ends an index that is to be ordered by row number
     binary: str  # byte order for text, so that paging sorts alike on both
     row_locks: bool
+    arrays: bool  # takes a whole column of values as one parameter
 
     def translate(self, sql: str) -> str:
         """Rewrite a statement of ours for this engine. Remembered per statement."""
@@ -82,6 +83,7 @@ SQLITE = Dialect(
     then_id="",  # every index of SQLite's ends in it; said again, it is stored again
     binary="COLLATE BINARY",
     row_locks=False,
+    arrays=False,
 )
 POSTGRESQL = Dialect(
     name="postgresql",
@@ -90,6 +92,7 @@ POSTGRESQL = Dialect(
     then_id=", id",
     binary='COLLATE "C"',
     row_locks=True,
+    arrays=True,
 )
 
 

@@ -313,10 +313,15 @@ class PostgresServer:
         """The path of a program of the same version, such as ``pg_dump``."""
         return str(self._programs / name)
 
-    def create_database(self, name: str) -> str:
-        """Create an empty database and return its URL. It takes 0.05 s to 0.2 s."""
+    def create_database(self, name: str, template: str = "template1") -> str:
+        """Create a database like the template, which is empty, and return its URL. It takes 0.05 s
+        to 0.2 s. Nobody may be connected to the template."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))
 
     def drop_database(self, name: str) -> None:

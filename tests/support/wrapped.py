@@ -144,11 +144,14 @@ class _RecordingTx(Tx):
 
     def run(self, sql: str, *parameters: object) -> int:
         self._record.statements.append((sql, parameters))
+        self._record.written[-1] += sum(_size(each) for each in parameters if type(each) is list)
         return self._inner.run(sql, *parameters)
 
     def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
         self._record.statements.append((sql, rows[0] if rows else ()))
-        self._record.written[-1] += sum(
-            len(value) for row in rows for value in row if isinstance(value, str)
-        )
+        self._record.written[-1] += sum(map(_size, rows))
         return self._inner.run_many(sql, rows)
+
+
+def _size(values: Sequence[object]) -> int:
+    return sum(len(value) for value in values if isinstance(value, str))

@@ -18,16 +18,28 @@ from tests.torture import (
     three_nodes,
 )
 from tests.torture.framework import Row
+from tests.torture.places import Engine, on
+
+
+def _rotations(engine: Engine, suffix: str = "") -> dict[str, Row]:
+    """The rows about rotation and master keys, which both engines have to pass."""
+    many = rotation_million.USERS
+    rows = {
+        "rotation-kill9": on(engine, rotation_kill9.row),
+        "rotation-parallel": on(engine, rotation_parallel.row),
+        "rotation-million-one-user": rotation_million.row_of(1, engine),
+        "rotation-million-many-users": rotation_million.row_of(many, engine),
+        "rewrap-master": on(engine, rewrap_master.row),
+    }
+    return {name + suffix: row for name, row in rows.items()}
+
 
 ROWS: dict[str, Row] = {
     "server-kill9": server_kill9.row,
     "first-start-race": first_start.row,
     "every-call-fails": every_call_fails.row,
-    "rotation-kill9": rotation_kill9.row,
-    "rotation-parallel": rotation_parallel.row,
-    "rotation-million-one-user": rotation_million.row_of(1),
-    "rotation-million-many-users": rotation_million.row_of(rotation_million.USERS),
-    "rewrap-master": rewrap_master.row,
+    **_rotations("sqlite"),
+    **_rotations("postgresql", "-postgresql"),
     "tampers": tampers.row,
     "audit-tampers": audit_tampers.row,
     "backups": backups.row,

@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from config import Settings
 from models.times import utcnow
-from tests.support.server import Server
 from tests.torture import seeding
 from tests.torture.framework import Attempt, Figure, none
 from tests.torture.inspection import inspect
 from tests.torture.pace import PacedWriter
+from tests.torture.places import Place, Places
 from tests.torture.rotator import Ended, Rotations
 from tests.torture.writers import Findings, together
 from utils.crypto import MasterKeys
@@ -46,21 +45,22 @@ _WORK = ("switch", "sweep", "destroy", "scrub")
 _STEPS = ("start", *_WORK, "exit")
 
 
-def row(attempt: Attempt) -> Sequence[Figure]:
+def row(places: Places, attempt: Attempt) -> Sequence[Figure]:
     """The rotation is killed under 3 writers: nothing lost, nothing unreadable."""
     # Long-lived tokens: on a slow machine the run may outlast the usual 15 minutes.
-    server = Server(attempt.folder / "instance", {"SECRETS_ACCESS_TOKEN_LIFETIME": "12h"})
+    place = places.place("instance")
+    server = place.server({"SECRETS_ACCESS_TOKEN_LIFETIME": "12h"})
     writers = [
         PacedWriter(server.url, f"writer{i}", attempt.random.random(), _INTERVAL)
         for i in range(WRITERS)
     ]
     with server:
-        db, master = open_store(Settings(INSTANCE_DIR=server.instance), utcnow())
+        db, master = open_store(place.settings(), utcnow())
         filler = max(_FILLER // 4, attempt.scaled(_FILLER))
         seeding.fill(db, master, seeding.add_accounts(db, master, _ACCOUNTS), filler)
         log = attempt.folder / "rotations.log"
         with Rotations(server.environment(), log) as rotations, together(writers):
-            killer = Killer(attempt, server, rotations, db)
+            killer = Killer(attempt, place, rotations, db)
             killer.kill_so_often(attempt.scaled(KILLS))
             killer.finish()
         for writer in writers:
@@ -73,7 +73,7 @@ class Killer:
     """Starts rotations and kills them at any moment of their lives."""
 
     attempt: Attempt
-    server: Server
+    place: Place
     rotations: Rotations
     db: Database
     hits: Counter[str] = field(default_factory=Counter)  # kills, by the step they hit
@@ -149,7 +149,7 @@ class Killer:
 
     def _inspect(self) -> None:
         """While everything runs: what holds at every commit holds now."""
-        found = inspect(Settings(INSTANCE_DIR=self.server.instance))
+        found = inspect(self.place.settings())
         self.inspections += 1
         self.unreadable += found.unreadable
         self.inconsistent += found.inconsistent
@@ -163,7 +163,7 @@ def _figures(
     filler: int,
 ) -> Sequence[Figure]:
     killer.db.close()
-    behind = inspect(Settings(INSTANCE_DIR=killer.server.instance))
+    behind = inspect(killer.place.settings())
     missing = behind.missing(
         (writer.username, page) for writer in writers for page in writer.pages.values()
     )

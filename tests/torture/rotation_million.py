@@ -20,13 +20,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
-from config import Settings
 from models.rows import UserId, Username
 from models.times import utcnow
 from tests.support.server import ROOT, Server
 from tests.torture import seeding
 from tests.torture.framework import Attempt, Figure, Row, none
 from tests.torture.pace import PacedReader, PacedWriter, percentile
+from tests.torture.places import Engine, Place, Places, on
 from tests.torture.timed_rotator import Timed
 from tests.torture.writers import Findings, together
 from utils.crypto import MasterKeys
@@ -44,19 +44,21 @@ _READER = Username("reader")
 _PATIENCE = 900
 
 
-def row_of(users: int) -> Row:
+def row_of(users: int, engine: Engine) -> Row:
     """The row for a million secrets of so many users."""
     row = partial(_row, users)
     row.__doc__ = f"A million secrets of {users} user(s) are re-encrypted: fast, in little memory."
-    return row
+    return on(engine, row)
 
 
-def _row(users: int, attempt: Attempt) -> Sequence[Figure]:
+def _row(users: int, places: Places, attempt: Attempt) -> Sequence[Figure]:
     secrets = attempt.scaled(SECRETS)
     crowd = attempt.scaled(users) if users > 1 else 1
     with ExitStack() as stack:
-        small = Installation(attempt, "small", max(1, secrets // _SMALL), max(1, crowd // _SMALL))
-        large = Installation(attempt, "large", secrets, crowd)
+        small = Installation(
+            attempt, places.place("small"), max(1, secrets // _SMALL), max(1, crowd // _SMALL)
+        )
+        large = Installation(attempt, places.place("large"), secrets, crowd)
         for installation in (small, large):
             stack.enter_context(installation.server)
             installation.fill()
@@ -75,7 +77,7 @@ class Installation:
     """A server, its secrets, and how it did."""
 
     attempt: Attempt
-    name: str
+    place: Place
     secrets: int
     users: int
     server: Server = field(init=False)
@@ -88,12 +90,12 @@ class Installation:
 
     def __post_init__(self) -> None:
         lifetime = {"SECRETS_ACCESS_TOKEN_LIFETIME": "12h"}  # a slow machine may need an hour
-        self.server = Server(self.attempt.folder / self.name, lifetime)
+        self.server = self.place.server(lifetime)
 
     def fill(self) -> None:
         """Make the accounts and their secrets. One account has a password: the readers'."""
         self._reader().enter()
-        self.db, self.master = open_store(Settings(INSTANCE_DIR=self.server.instance), utcnow())
+        self.db, self.master = open_store(self.place.settings(), utcnow())
         with self.db.read() as tx:
             reader = keys.find_owner(tx, _READER)
         assert reader is not None
@@ -101,7 +103,7 @@ class Installation:
         seeding.fill(self.db, self.master, [UserId(reader), *others], self.secrets)
         self.db.close()
         os.sync()  # or the disk would be busy with all that while a rotation is timed
-        self.attempt.say(f"{self.name}: {self.secrets} secrets of {self.users} users")
+        self.attempt.say(f"{self.place.name}: {self.secrets} secrets of {self.users} users")
 
     def rotate(self, rounds: int) -> None:
         """Rotate so many times, while clients work."""
@@ -120,7 +122,7 @@ class Installation:
             self.latencies += client.timetable.latencies
         for answer in json.loads(done.stdout):
             self.rotations.append(Timed(**answer))
-            self.attempt.say(f"{self.name}: {self.rotations[-1]}")
+            self.attempt.say(f"{self.place.name}: {self.rotations[-1]}")
 
     def _reader(self) -> PacedReader:
         numbers = range(0, self.secrets, self.users)  # the first account's

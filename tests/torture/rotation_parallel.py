@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import IO
 
-from config import Settings
 from models.times import utcnow
 from tests.support.server import ROOT, Server
 from tests.torture import seeding
@@ -22,6 +21,7 @@ from tests.torture.framework import Attempt, Figure, none
 from tests.torture.inspection import Inspection, inspect
 from tests.torture.pace import PacedWriter, percentile
 from tests.torture.parallel_rotator import Done
+from tests.torture.places import Places
 from tests.torture.writers import Findings, together
 from utils.vault import open_store
 
@@ -36,23 +36,24 @@ _SHORTEST = 2.0
 _PATIENCE = 120  # seconds, for the rounds that have begun to come to their end
 
 
-def row(attempt: Attempt) -> Sequence[Figure]:
+def row(places: Places, attempt: Attempt) -> Sequence[Figure]:
     """Four rotations at once under live writers: nothing lost, nothing locked, no 5xx."""
-    server = Server(attempt.folder / "instance")
+    place = places.place("instance")
+    server = place.server()
     writers = [
         PacedWriter(server.url, f"writer{i}", attempt.random.random(), _INTERVAL)
         for i in range(WRITERS)
     ]
     filler = max(_FILLER // 10, attempt.scaled(_FILLER))
     with server:
-        db, master = open_store(Settings(INSTANCE_DIR=server.instance), utcnow())
+        db, master = open_store(place.settings(), utcnow())
         seeding.fill(db, master, seeding.add_accounts(db, master, _ACCOUNTS), filler)
         db.close()
         with together(writers):
             rotated = _rotate(server, max(_SHORTEST, SECONDS * attempt.scale))
         for writer in writers:
             writer.read_all_back()
-    behind = inspect(Settings(INSTANCE_DIR=server.instance))
+    behind = inspect(place.settings())
     filled = seeding.check(db, master)
     db.close()
     written, latencies = Findings(), []

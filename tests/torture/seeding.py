@@ -1,4 +1,4 @@
-"""Secrets by the thousand, put straight into a SQLite database, and checked one by one.
+"""Secrets by the thousand, put straight into a database, and checked one by one.
 
 Their values follow from their numbers, so a check needs no journal. Sealed and stored exactly as
 a write over HTTP does it, except that a transaction holds thousands of them.
@@ -33,9 +33,10 @@ _PREFIX = "filler/"
 _CHUNK = 20_000
 
 _SECRETS = (
-    "INSERT INTO secrets (id, owner_id, name, version, tag, labels, created_at, updated_at) "
-    "VALUES (?, ?, ?, 1, ?, '{}', ?, ?)"
+    "INSERT INTO secrets (owner_id, name, version, tag, labels, created_at, updated_at) "
+    "VALUES (?, ?, 1, ?, '{}', ?, ?)"
 )
+_NUMBERED = "SELECT id, name FROM secrets WHERE id > ? AND name >= 'filler/' AND name < 'filler0'"
 _VERSIONS = (
     "INSERT INTO secret_versions "
     "(secret_id, number, key_id, ciphertext, created_at, author, credential) "
@@ -91,27 +92,26 @@ def fill(db: Database, master: MasterKeys, owners: Sequence[UserId], count: int)
 def _fill(
     tx: Tx, owners: Sequence[UserId], current: Sequence[tuple[KeyId, UserKey]], numbers: range
 ) -> None:
-    row = tx.one("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'secrets'")
+    row = tx.one("SELECT coalesce(max(id), 0) FROM secrets")
     assert row is not None
     moment, turn = to_microseconds(utcnow()), len(owners)
-    ids = {number: SecretId(row[0] + 1 + number - numbers.start) for number in numbers}
     tx.run_many(
         _SECRETS,
-        [
-            (ids[number], owners[number % turn], name_of(number), new_id(), moment, moment)
-            for number in numbers
-        ],
+        [(owners[number % turn], name_of(number), new_id(), moment, moment) for number in numbers],
     )
-    tx.run_many(_VERSIONS, list(_sealed(owners, current, ids, moment)))
+    ids = {name: SecretId(number) for number, name in tx.all(_NUMBERED, row[0])}
+    tx.run_many(_VERSIONS, list(_sealed(owners, current, numbers, ids, moment)))
 
 
 def _sealed(
     owners: Sequence[UserId],
     current: Sequence[tuple[KeyId, UserKey]],
-    ids: dict[int, SecretId],
+    numbers: range,
+    ids: dict[str, SecretId],
     moment: int,
 ) -> Iterator[tuple[object, ...]]:
-    for number, secret in ids.items():
+    for number in numbers:
+        secret = ids[name_of(number)]
         key_id, key = current[number % len(owners)]
         value = Value(value_of(number), "bytes")
         yield secret, key_id, seal(key, value, owners[number % len(owners)], secret, 1), moment

@@ -29,6 +29,13 @@ _STRANDED = (
 # different transactions, and each would hold the lock for as many more pages.
 _STALE_BETWEEN = _STALE + "k.id <= ? AND v.id > ? AND v.id <= ? ORDER BY v.id"
 _STALE_OF_KEY = _STALE + "v.key_id = ? AND v.id > ? ORDER BY v.id LIMIT ?"
+_REPLACE = "UPDATE secret_versions SET key_id = ?, ciphertext = ? WHERE id = ? AND key_id = ?"
+# The same for a whole batch: over a socket, a statement a row costs as much as its encryption.
+_REPLACE_ALL = (
+    "UPDATE secret_versions v SET key_id = n.key_id, ciphertext = n.ciphertext "
+    "FROM unnest(?::bigint[], ?::text[], ?::bigint[], ?::bigint[]) "
+    "AS n (key_id, ciphertext, id, former) WHERE v.id = n.id AND v.key_id = n.former"
+)
 _STALE_VERSION = _STALE + "v.secret_id = ? AND v.number = ?"
 
 
@@ -77,10 +84,9 @@ def replace(tx: Tx, reencryptions: Sequence[Reencryption]) -> int:
     moved is skipped. Key and ciphertext change in one statement, so that at every commit
     the row opens with the key it names.
     """
-    return tx.run_many(
-        "UPDATE secret_versions SET key_id = ?, ciphertext = ? WHERE id = ? AND key_id = ?",
-        reencryptions,
-    )
+    if tx.dialect.arrays and len(reencryptions) > 1:
+        return tx.run(_REPLACE_ALL, *map(list, zip(*reencryptions, strict=True)))
+    return tx.run_many(_REPLACE, reencryptions)
 
 
 def counts_by_owner(tx: Tx) -> dict[tuple[UserId, KeyState], int]:
