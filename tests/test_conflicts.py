@@ -34,6 +34,8 @@ from utils.db import TRIES, Database, Tx, open_database, retried
 from utils.store import audit
 from utils.vault import Vault
 
+pytestmark = pytest.mark.one_engine("postgresql", "SQLite undoes no transaction for another")
+
 _PATIENCE = 60
 
 

@@ -23,6 +23,7 @@ from utils.sqlite import SqliteDatabase
 from utils.sqlite_inspection import SettingsProbe
 from utils.vault import open_vault
 
+on_one_engine = pytest.mark.one_engine("sqlite", "it is not about the database")
 # What the machine decides that the tests run on.
 OF_THE_MACHINE = {"clock-sync", "disk-space"}
 # Said only where there is one.
@@ -73,7 +74,13 @@ def test_a_healthy_installation_is_all_ok(patient: Patient) -> None:
 @pytest.mark.parametrize(
     ("engine", "check", "level", "number"),
     [
-        (engine, check, level, number)
+        pytest.param(
+            engine,
+            check,
+            level,
+            number,
+            marks=[pytest.mark.one_engine(engine, "it has no other")] if len(engines) == 1 else (),
+        )
         for number, (check, level, engines, _) in enumerate(AILMENTS)
         for engine in engines
     ],
@@ -117,7 +124,7 @@ def test_the_documents_explain_each_finding() -> None:
 # --- files ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@on_one_engine
 @pytest.mark.parametrize("which", ["master.key", "mounted", "in the folder", "granian's"])
 def test_every_kind_of_secret_file_is_looked_at(
     patient: Patient, tmp_path: Path, which: str
@@ -141,7 +148,7 @@ def test_every_kind_of_secret_file_is_looked_at(
     assert f"{path} (0604)" in found[0].what
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@on_one_engine
 def test_a_file_of_another_user_is_dangerous(patient: Patient) -> None:
     """Given away for real where this user may; in any case compared with the folder's owner."""
     assert files.owners([patient.file], os.geteuid()).level == "ok"
@@ -151,7 +158,7 @@ def test_a_file_of_another_user_is_dangerous(patient: Patient) -> None:
         assert patient.levels("owners") == {"danger"}
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@on_one_engine
 @pytest.mark.parametrize("good", [True, False])
 def test_the_certificate_that_granian_is_told_of_is_read(
     patient: Patient, tmp_path: Path, good: bool
@@ -163,7 +170,7 @@ def test_the_certificate_that_granian_is_told_of_is_read(
     assert patient.levels("tls-certificate") == ({"ok"} if good else {"danger"})
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@on_one_engine
 def test_a_stranger_is_told_to_be_somebody_else(patient: Patient) -> None:
     """Who may not look finds that, not that all is well, and no traceback."""
     patient.folder.chmod(0)
@@ -259,7 +266,7 @@ def test_what_the_kernel_says_of_its_clock_is_told() -> None:
     assert clock.clock_state() in {None, 0, 1, 2, 3, 4, 5}
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@on_one_engine
 def test_a_clock_that_differs_by_seconds_is_no_matter(patient: Patient, now: datetime) -> None:
     """Nodes' clocks always do."""
     for seconds in (-2, 0, 2, 86_400):

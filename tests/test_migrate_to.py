@@ -25,6 +25,8 @@ from tests.support.server import ROOT, Server
 from utils.db import open_database
 from utils.sqlite_library import sqlite3
 
+pytestmark = pytest.mark.one_engine("postgresql", "it is where the move goes to")
+
 MIGRATION = "schema_migrations"  # when each database got its schema is its own
 
 

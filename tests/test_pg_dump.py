@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.docs import blocks, read, section
@@ -20,6 +21,8 @@ from tests.support.people import PASSWORD
 from tests.support.postgres import PostgresServer
 from tests.support.rotation import wait_until
 from tests.support.server import ROOT, Server
+
+pytestmark = pytest.mark.one_engine("postgresql", "SQLite has a backup of its own")
 
 DUMPS = 3
 WRITERS = 2

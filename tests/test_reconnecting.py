@@ -19,6 +19,8 @@ from models.errors import DatabaseUnavailable
 from tests.support.postgres import PostgresServer
 from utils.postgres import PostgresDatabase, _PostgresTx
 
+pytestmark = pytest.mark.one_engine("postgresql", "SQLite is never away and back")
+
 _POOL = 6
 _TIMEOUT = 4.0  # seconds
 _SOON = 2.0

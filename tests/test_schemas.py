@@ -134,6 +134,7 @@ def test_what_is_kept_has_something_in_each_column(number: int, database_url: st
     ] == []
 
 
+@pytest.mark.one_engine("postgresql", "it compares it with SQLite")
 @each_schema
 def test_both_engines_keep_the_same(number: int, postgres: PostgresServer, tmp_path: Path) -> None:
     """So that what upgrades on one and not on the other is the migration's fault."""
