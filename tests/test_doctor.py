@@ -149,6 +149,18 @@ def test_every_kind_of_secret_file_is_looked_at(
 
 
 @on_one_engine
+def test_a_credential_of_systemd_s_is_no_matter(patient: Patient, tmp_path: Path) -> None:
+    """Its access list shows as a right of the group; anywhere else that is what it means."""
+    path = tmp_path / "token"
+    path.touch(mode=0o440)
+    path.chmod(0o440)
+    patient.environ["SECRETS_METRICS_TOKEN_FILE"] = str(path)
+    assert patient.levels("secret-files") == {"danger"}
+    patient.environ["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    assert patient.levels("secret-files") == {"ok"}
+
+
+@on_one_engine
 def test_a_file_of_another_user_is_dangerous(patient: Patient) -> None:
     """Given away for real where this user may; in any case compared with the folder's owner."""
     assert files.owners([patient.file], os.geteuid()).level == "ok"

@@ -77,6 +77,7 @@ def test_growth_is_seen(tmp_path: Path, heard: Heard) -> None:
     growth = processes.growth(100.0)
     assert growth[1] == 0
     assert 8 < growth[2] < 10
+    assert processes.course()[1] == [0, 0, 0, 0, 0, *[1] * 5]
 
 
 def test_all_processes_of_a_server_are_seen(tmp_path: Path) -> None:

@@ -119,6 +119,17 @@ class Processes:
                 kib = _memory(pid)
                 self.memory.setdefault(pid, []).append((time.monotonic(), kib))
 
+    def course(self) -> dict[int, list[int]]:
+        """In MiB, of each worker: the middle of each tenth of the time. It shows whether what grew
+        goes on growing."""
+        courses = {}
+        for pid, samples in self.memory.items():
+            kept = [kib for _, kib in samples]
+            tenth = max(1, len(kept) // 10)
+            tenths = [kept[at : at + tenth] for at in range(0, len(kept), tenth)]
+            courses[pid] = [round(_middle(one) / 1024) for one in tenths]
+        return courses
+
     def growth(self, since: float) -> dict[int, float]:
         """In percent, of each worker: from the first tenth of the time since then to the last."""
         grown = {}

@@ -40,7 +40,8 @@ CONTROLS = {  # what is to be seen in each place that is searched, and is no sec
     "commands": "rotate_keys.py",
 }
 _SHORTEST = 8.0  # seconds: each chore once
-_WARM_UP = 0.25  # of the time: until every thread of a worker has a connection of its own
+# Of the time: until each thread that has work has a connection, with its cache of pages full.
+_WARM_UP = 0.4
 _GROWTH = 5  # percent
 
 
@@ -87,6 +88,8 @@ def row(attempt: Attempt) -> Sequence[Figure]:
         stack.pop_all().close()
     _hear_the_trail(server, heard)
     growth = processes.growth(began + seconds * _WARM_UP)
+    for pid, course in sorted(processes.course().items()):
+        attempt.say(f"worker {pid}: {course} MiB, {growth.get(pid, 0.0):+.1f} % after the warm-up")
     return _figures(attempt, customers, chores, heard, growth, seconds, took)
 
 
@@ -138,8 +141,6 @@ def _figures(
     hits, planned = heard.hits(), int(RATE * seconds)
     for wrong in (found.unexpected, found.lost, faults, hits):
         attempt.blame(wrong)
-    for pid, percent in sorted(growth.items()):
-        attempt.say(f"worker {pid}: {percent:+.1f} % memory after the warm-up")
     planted = heard.planted
     attempt.say(f"planted: {planted}; {len(latencies) / took:.0f} requests a second")
     shown = [place for place, text in CONTROLS.items() if heard.shows(place, text)]

@@ -16,6 +16,9 @@ _BESIDE = ("", "-wal", "-shm", "-journal")
 _HOLD_SECRETS = ("MASTER_KEYS", "JWT_SECRET_KEY", "METRICS_TOKEN", "DATABASE_URL")
 _OURS = {"master.key", "metrics-token"}
 _TLS_KEY = "GRANIAN_SSL_KEYFILE"  # where granian is told of its key by the environment
+# Where systemd shows a service its credentials: closed to others by access lists, which look like
+# rights of a group.
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
 _LITTLE, _TOO_LITTLE = 500 * 2**20, 50 * 2**20
@@ -52,6 +55,8 @@ def secret_files(settings: Settings, environ: Mapping[str, str]) -> list[Path]:
     named = [environ.get(f"{PREFIX}{name}_FILE", "") for name in _HOLD_SECRETS]
     named.append(environ.get(_TLS_KEY, ""))
     found = [Path(name) for name in named if name]
+    if shut := environ.get(_CREDENTIALS):
+        found = [path for path in found if Path(shut) not in path.parents]
     stored = stored_files(settings)
     if settings.INSTANCE_DIR.is_dir():
         found += [
