@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgres import CHOICE, find_postgres
 from tests.support.server import ROOT
 
 CONFTEST = """
@@ -121,6 +122,17 @@ def test_a_selection_of_one_engine_is_no_fault(tmp_path: Path) -> None:
         0,
         ["engines: sqlite 2, postgresql 0 (and for one alone, on purpose: sqlite 1, postgresql 0)"],
     )
+
+
+def test_a_postgresql_that_was_chosen_is_the_one_or_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version in its place would pass for the one that was meant."""
+    usual = find_postgres()
+    monkeypatch.setenv(CHOICE, str(usual))
+    assert find_postgres() == usual
+    monkeypatch.setenv(CHOICE, str(tmp_path))
+    assert find_postgres() is None
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])

@@ -14,6 +14,7 @@ from tests.torture.catalogue import ROWS
 from tests.torture.framework import Attempt, attempt
 
 _SCALE = 0.015
+_AGAIN = 0.005  # of a row that has run on the other engine: it is the same code
 _SEED = 1
 _ALL = {**ROWS, **ATTACKS, **FUZZ, **SOAK}
 
@@ -21,5 +22,6 @@ _ALL = {**ROWS, **ATTACKS, **FUZZ, **SOAK}
 @pytest.mark.parametrize("name", _ALL)
 def test_a_short_run_reaches_its_goals(name: str, tmp_path: Path) -> None:
     """The row's own verdict; what it has to say about a failure is in the captured output."""
-    result = attempt(name, _ALL[name], Attempt(tmp_path, _SEED, _SCALE))
+    scale = _AGAIN if name.endswith("-postgresql") else _SCALE
+    result = attempt(name, _ALL[name], Attempt(tmp_path, _SEED, scale))
     assert result.ok, str(result)

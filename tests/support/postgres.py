@@ -4,8 +4,9 @@ Real, because what is worth testing on PostgreSQL (locks, races, crashes, the wo
 is what an imitation does differently. A server of our own, because a test must be able to stop it,
 kill it and log in with a password, and must never find somebody's data in it.
 
-As a program (``python -m tests.support.postgres``) it says where the PostgreSQL is that the tests
-would use, and fails if there is none.
+``TEST_POSTGRES=/folder/of/its/programs`` chooses one version of several, for all that is here. As a
+program (``python -m tests.support.postgres``) it says where the PostgreSQL is that the tests would
+use, and fails if there is none.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from tests.support.ports import free_port
 # Seconds. A start takes about one; after a kill -9 it first syncs every file, to a busy disk.
 _START_TIMEOUT = 300
 _STOP_TIMEOUT = 30
+
+CHOICE = "TEST_POSTGRES"  # a variable of the environment
 
 # Where distributions put server programs that are on nobody's PATH.
 _INSTALLATIONS = (
@@ -77,9 +80,12 @@ def find_postgres() -> Path | None:
 
     The system's come first. The wheel's are for machines without, and not for root: they lie inside
     a virtual environment, which the unprivileged user that has to run them often cannot enter, and
-    opening it up for the sake of a test is not ours to do.
+    opening it up for the sake of a test is not ours to do. One that was chosen is used, or none:
+    or the tests would be thought to have run on a version that they never saw.
     """
-    return next(filter(_usable, _candidates()), None)
+    chosen = os.environ.get(CHOICE)
+    candidates = iter([Path(chosen)]) if chosen else _candidates()
+    return next(filter(_usable, candidates), None)
 
 
 def _candidates() -> Iterator[Path]:

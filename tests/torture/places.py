@@ -50,6 +50,11 @@ class Places:
     folder: Path
     postgres: PostgresServer | None
 
+    @property
+    def engine(self) -> Engine:
+        """What they are on."""
+        return "sqlite" if self.postgres is None else "postgresql"
+
     def place(self, name: str) -> Place:
         """A new, empty one."""
         url = "" if self.postgres is None else self.postgres.create_database(name)

@@ -42,6 +42,10 @@ _CLIENTS = 2  # that write, and as many that read
 _INTERVAL = 0.2  # seconds between a client's requests: 20 a second in all
 _READER = Username("reader")
 _PATIENCE = 900
+# On PostgreSQL every value crosses a socket twice, and the server checks its reference to its key
+# and enters it into three indexes. Together that costs about as much as the encryption, which
+# waits meanwhile. ARCHITECTURE.md has the figures.
+_SHARES: dict[Engine, float] = {"sqlite": 0.5, "postgresql": 0.25}
 
 
 def row_of(users: int, engine: Engine) -> Row:
@@ -69,7 +73,10 @@ def _row(users: int, places: Places, attempt: Attempt) -> Sequence[Figure]:
     for installation in (small, large):
         installation.db.close()
     attempt.blame(filled.faults)
-    return [*_figures(attempt, small, large), *_health(attempt, small, large, filled)]
+    return [
+        *_figures(places.engine, attempt, small, large),
+        *_health(attempt, small, large, filled),
+    ]
 
 
 @dataclass
@@ -137,7 +144,9 @@ class Installation:
         return [*writers, *(self._reader() for _ in range(_CLIENTS))]
 
 
-def _figures(attempt: Attempt, small: Installation, large: Installation) -> list[Figure]:
+def _figures(
+    engine: Engine, attempt: Attempt, small: Installation, large: Installation
+) -> list[Figure]:
     """How fast, and how much memory."""
     (one,) = large.rotations
     shares = [rotation.share for rotation in small.rotations]
@@ -148,7 +157,7 @@ def _figures(attempt: Attempt, small: Installation, large: Installation) -> list
         Figure(round(one.seconds), "seconds"),
         Figure(round(one.rate), "re-encrypted a second"),
         Figure(round(one.bare), "bare loops a second"),
-        attempt.speed(one.share, "of the bare loop", at_least=0.5),
+        attempt.speed(one.share, "of the bare loop", at_least=_SHARES[engine]),
         Figure(one.reencrypted / one.sweep / one.bare, "in the sweep alone"),
         attempt.speed(
             statistics.median(shares) / one.share,
