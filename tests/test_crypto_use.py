@@ -30,6 +30,7 @@ USED = {
     "utils/crypto.py": {"cryptography", "hashlib", "hmac"},
     "utils/keyfile.py": {"cryptography", "secrets"},
     "utils/passwords.py": {"bcrypt", "hashlib", "hmac", "secrets"},
+    "utils/serving.py": {"ssl"},
     "utils/store/audit.py": {"hashlib", "hmac"},
     "utils/store/system.py": {"cryptography"},
     "utils/throttle.py": {"hmac"},
