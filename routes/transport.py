@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
+from werkzeug.exceptions import BadRequest
 
 from config import Settings
 from models.errors import ForeignOrigin, InsecureTransport
@@ -69,6 +70,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     def check() -> None:
         endpoint = app.view_functions.get(request.endpoint or "")
+        _refuse_two_hosts()
         _refuse_foreign_origin(settings)
         if not getattr(endpoint, "plain_http", False):
             _refuse_plain_http(settings)
@@ -83,6 +85,12 @@ def install(app: Flask, settings: Settings) -> None:
 def cookie_names() -> CookieNames:
     """The names that this request's cookies have. No others are read."""
     return _DEVELOPMENT if _is_local_development() else _PRODUCTION
+
+
+def _refuse_two_hosts() -> None:
+    """RFC 9112 section 3.2. Granian joins them, and somebody before us may have picked one."""
+    if "," in request.environ.get("HTTP_HOST", ""):
+        raise BadRequest("Send one Host header.")
 
 
 def _refuse_plain_http(settings: Settings) -> None:

