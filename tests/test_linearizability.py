@@ -19,7 +19,7 @@ from tests.torture.framework import Attempt
 from tests.torture.linearizability import Search
 from tests.torture.one_secret import Answer, Asked, Operation
 
-ABSENT, REFUSED = Answer("absent"), Answer("refused")
+ABSENT, REFUSED, BUSY = Answer("absent"), Answer("refused"), Answer("busy")
 READ, DELETE = Asked("read"), Asked("delete")
 
 
@@ -102,6 +102,12 @@ LINEARIZABLE = {
     "an unanswered write that nobody ever saw": [
         at(0, 1, put("a"), LOST),
         at(2, 3, put("b"), wrote(2, created=False)),
+    ],
+    "a write that was not carried out, as it was told": [
+        at(0, 1, put("a"), wrote(1)),
+        at(2, 3, put("b"), BUSY),
+        at(4, 5, READ, saw(1, "a")),
+        at(6, 7, put("c", if_tag="t1"), wrote(2)),
     ],
     "an unanswered deletion": [
         at(0, 1, put("a"), wrote(1)),
@@ -197,6 +203,18 @@ IMPOSSIBLE = {
         at(2, 3, label("x", "t1"), wrote(1, "t1x", "x")),
         at(4, 5, DELETE, GONE),
         at(6, 7, put("b"), wrote(2, text="x")),
+    ],
+    "a write that was carried out, though it was told that it was not": [
+        at(0, 1, put("a"), wrote(1)),
+        at(2, 3, put("b"), BUSY),
+        at(4, 5, READ, saw(2, "b")),
+    ],
+    "a deletion that took effect twice": [
+        at(0, 1, put("a"), wrote(1)),
+        at(2, 3, READ, saw(1, "a")),
+        at(4, 5, DELETE, GONE),
+        at(6, 7, put("b"), wrote(2)),
+        at(8, 9, READ, ABSENT),
     ],
     "an unanswered write that took effect twice": [
         at(0, 1, put("a"), LOST),

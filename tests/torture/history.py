@@ -210,6 +210,7 @@ def _figures(attempt: Attempt, crew: Crew, settings: Settings) -> list[Figure]:
     return [
         Figure(len(history), "operations", at_least=wanted),
         Figure(round(crew.seconds), "s of work"),
+        Figure(counts["busy"], "busy"),
         Figure(_overlapping(history), "beside another on the same secret", at_least=wanted // 10),
         *(
             Figure(counts[what], what, at_least=max(1, wanted // 100))
@@ -233,12 +234,13 @@ def _keep(history: Sequence[Operation], path: Path) -> None:
 
 def _counts(history: Sequence[Operation]) -> Mapping[str, int]:
     """How often what was to be shown has happened."""
-    counts = {"reads": 0, "conditions met": 0, "conditions refused": 0, "deletes": 0}
+    counts = {"busy": 0, "reads": 0, "conditions met": 0, "conditions refused": 0, "deletes": 0}
     for one in history:
         if one.answer is None:
             continue
         asked, status = one.asked, one.answer.status
         conditional = asked.only_new or not (asked.if_tag is None is asked.if_version)
+        counts["busy"] += status == "busy"
         counts["reads"] += asked.verb == "read" and status == "done"
         counts["conditions met"] += conditional and status == "done"
         counts["conditions refused"] += status == "refused"

@@ -102,7 +102,9 @@ class Recorder(Client):
         invoked, status, body, tag = came
         returned = time.monotonic_ns()
         answer = None
-        if status not in (0, 503):
+        if status == 503:  # unless it says that nothing was changed, nobody knows
+            answer = Answer("busy") if b":database-busy" in body else None
+        elif status != 0:
             try:
                 answer = self.understand(sent, status, body, tag)
             except (KeyError, ValueError):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 Verb = Literal["read", "set", "patch", "delete"]
-Status = Literal["done", "absent", "refused"]
+Status = Literal["done", "absent", "refused", "busy"]
 Content = tuple[int, str]  # version and label: what an ETag stands for
 
 
@@ -46,7 +46,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the client was told. None is what this kind of answer does not tell."""
+    """What the client was told. None is what this kind of answer does not tell.
+
+    Busy is a promise too: nothing was changed, whatever was asked, in any state.
+    """
 
     status: Status
     version: int | None = None
@@ -114,6 +117,8 @@ def after(
 
     Without an answer: the state after it was carried out; None if it would have changed nothing.
     """
+    if answer is not None and answer.status == "busy":
+        return state
     left = _carried_out(state, asked, tags)
     if answer is None:
         return None if isinstance(left, str) else left
