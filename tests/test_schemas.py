@@ -244,7 +244,11 @@ def test_nodes_that_start_together_upgrade_once(
     for node in nodes:
         assert node.stdout is not None
         assert node.stdout.readline() == "ready\n"
-    answers = [node.communicate("go\n", timeout=60) for node in nodes]
+    for node in nodes:
+        assert node.stdin is not None
+        node.stdin.write("go\n")
+        node.stdin.flush()
+    answers = [node.communicate(timeout=60) for node in nodes]
     assert sorted(int(out) for out, _ in answers) == [0] * (NODES - 1) + [1], answers
     with old.read() as tx:
         assert tx.all("SELECT count(*) FROM more") == counted
