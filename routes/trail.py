@@ -128,7 +128,7 @@ def record(
     who, vault = caller or current_trace().caller, current_vault()
     chains = _chains(trail, who) if chain is None else [chain]
     told = zip(names, details or [trail.detail] * len(names), strict=True)
-    events = [_event(trail, who, now, name, outcome, detail) for name, detail in told]
+    events = _events(trail, who, now, [(name, outcome, detail) for name, detail in told])
     audit.append(tx, vault.audit.key, [(one, event) for one in chains for event in events])
     for one in chains:
         vault.audit.extended(one)
@@ -139,7 +139,8 @@ def record_creation(tx: Tx, now: datetime, account: Account) -> None:
     """The first event of an account: nobody is logged in to it yet."""
     trail, key = _trail(), current_vault().audit.key
     assert trail is not None  # noqa: S101 - a view runs below its endpoint
-    event = replace(_event(trail, None, now, "", OK, {}), username=account.username)
+    (event,) = _events(trail, None, now, [("", OK, {})])
+    event = replace(event, username=account.username)
     audit.append(tx, key, [(ChainId(account.id), event)])
     trail.recorded = True
 
@@ -152,7 +153,7 @@ def answered(now: datetime) -> None:
     if not trail.recorded:
         vault = current_vault()
         seen = trail.seen or [(name, OK, trail.detail) for name in trail.names]
-        events = [_event(trail, who, now, *one) for one in seen]
+        events = _events(trail, who, now, seen)
         waiting = [Waiting(event, one) for one in _chains(trail, who) for event in events]
         vault.audit.add(waiting, wait=vault.settings.AUDIT_SYNC_READS)
         trail.recorded, trail.left = True, len(events)
@@ -167,7 +168,8 @@ def _refused(response: Response) -> Response:
     if (trace.caller is None and not by_stranger) or trail.recorded:
         return response
     who, now = None if by_stranger else trace.caller, utcnow()
-    events = [_event(trail, who, now, name, trace.problem, trail.detail) for name in trail.names]
+    told = [(name, trace.problem, trail.detail) for name in trail.names]
+    events = _events(trail, who, now, told)
     chains = _chains(trail, who)
     current_vault().audit.add_if_there_is_room(
         [Waiting(event, one, trail.typed) for one in chains for event in events]
@@ -187,22 +189,30 @@ def _chains(trail: Trail, who: Principal | None) -> list[ChainId]:
     return [mine] if trail.owner is None else [mine, ChainId(trail.owner)]
 
 
-def _event(
-    trail: Trail, who: Principal | None, now: datetime, name: str, outcome: str, detail: Detail
-) -> Event:
+def _events(
+    trail: Trail, who: Principal | None, now: datetime, told: Sequence[tuple[str, str, Detail]]
+) -> list[Event]:
+    """One for each name, with what became of it and what else it says; the rest is the same."""
     via: Via = ""
     if who is not None:
         via = "token" if isinstance(who, ApiToken) else "session"
-    return Event(
-        at=now,
-        action=trail.action,
-        name=name,
-        outcome=outcome,
-        username="" if who is None else who.account.username,
-        via=via,
-        credential_id="" if who is None else who.id,
-        credential_name=who.name if isinstance(who, ApiToken) else "",
-        address=this_client().address,
-        request_id=request_id(),
-        detail=to_text(trail.action, detail),
-    )
+    username = "" if who is None else who.account.username
+    credential_id = "" if who is None else who.id
+    credential_name = who.name if isinstance(who, ApiToken) else ""
+    address, request = this_client().address, request_id()
+    return [
+        Event(
+            at=now,
+            action=trail.action,
+            name=name,
+            outcome=outcome,
+            username=username,
+            via=via,
+            credential_id=credential_id,
+            credential_name=credential_name,
+            address=address,
+            request_id=request,
+            detail=to_text(trail.action, detail),
+        )
+        for name, outcome, detail in told
+    ]

@@ -91,10 +91,11 @@ class AuditLog:
         with self._changed:
             if len(self._waiting) >= _MOST_WAITING:
                 raise DatabaseBusy("The audit trail cannot be written. Try again in a moment.")
+            first = not self._waiting
             self._waiting.extend(_Queued(event) for event in events[:-1])
             self._waiting.append(last)
             self._urgent |= wait
-            self._start()
+            self._start(wake=first or wait or len(self._waiting) >= _BATCH)
         if last.ticket is not None:
             last.ticket.wait(self._patience)
 
@@ -110,7 +111,7 @@ class AuditLog:
         """A transaction of a view has extended this chain: the log is to tell its head, too."""
         with self._changed:
             self._touched.add(chain)
-            self._start()
+            self._start(wake=False)
 
     def flush(self) -> None:
         """Return when what waits now is durable. Raises DatabaseBusy."""
@@ -132,8 +133,10 @@ class AuditLog:
         if thread is not None:
             thread.join()
 
-    def _start(self) -> None:
-        self._changed.notify_all()
+    def _start(self, *, wake: bool) -> None:
+        """To wake a thread that gathers, for each event, takes longer than to write the event."""
+        if wake:
+            self._changed.notify_all()
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="audit", daemon=False)
             self._thread.start()
