@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 import signal
 import ssl
 import subprocess
@@ -68,8 +69,16 @@ class ProductionServer(Server):
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
         return self
+
+    def kill(self) -> None:
+        """``kill -9`` of all its processes: workers outlive the main one, and go on answering."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(timeout=60)
+            self.process = None
 
     def answers(self) -> bool:
         """Whether the service is ready right now."""
