@@ -70,10 +70,7 @@ def _obey(line: socket.socket, application: _Closing, port: int) -> None:
 class _Closing:
     """Adds ``Connection: close`` to answers, once it is told. HTTP/2 has a word of its own.
 
-    Also to each answer to chunks: granian believes them where a Content-Length says otherwise, and
-    hides that from us. A proxy that believes the length would take what follows the last chunk
-    for a part of this message; on a closed connection, nobody takes it for another (RFC 9112
-    section 6.1). And no answer names the server program.
+    And no answer names the server program.
     """
 
     def __init__(self, application: WSGIApplication) -> None:
@@ -84,9 +81,8 @@ class _Closing:
         def start_closing(
             status: str, headers: list[tuple[str, str]], *more: Any
         ) -> Callable[[bytes], object]:
-            closes = self.closing or "HTTP_TRANSFER_ENCODING" in environ
             ours = [("Server", "")]
-            if closes and environ["SERVER_PROTOCOL"].startswith("HTTP/1"):
+            if self.closing and environ["SERVER_PROTOCOL"].startswith("HTTP/1"):
                 ours.append(("Connection", "close"))
             return start(status, [*headers, *ours], *more)
 
