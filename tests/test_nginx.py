@@ -192,18 +192,46 @@ def test_the_limit_of_a_body_is_the_services(front: Front) -> None:
         assert (reply.status, reply.headers["Content-Type"]) == (413, kind)
 
 
-def test_a_long_value_comes_through_whole(front: Front) -> None:
-    """64 KiB, and in chunks, of which nginx makes a length."""
-    cookies = "; ".join(f"{k}={v}" for k, v in post(front, "/login").cookies.items())
-    value = os.urandom(65_536)
-    path = front.url + "/secrets/long"
-    headers = {"Cookie": cookies, "Content-Type": "application/octet-stream"}
+def put(front: Front, data: bytes | Iterator[bytes]) -> requests.Response:
+    """Store a bare value, or what requests sends in chunks."""
+    return requests.put(
+        front.url + "/secrets/long",
+        data=data,
+        headers={"Cookie": cookies(front), "Content-Type": "application/octet-stream"},
+        verify=str(front.certificate.authority),
+        timeout=60,
+    )
+
+
+def cookies(front: Front) -> str:
+    """A new session."""
+    return "; ".join(f"{name}={value}" for name, value in post(front, "/login").cookies.items())
+
+
+def read(front: Front) -> requests.Response:
+    """The bare value."""
+    headers = {"Cookie": cookies(front), "Accept": "application/octet-stream"}
     verify = str(front.certificate.authority)
-    for data in (value, iter([value[:9], value[9:]])):
-        put = requests.put(path, data=data, headers=headers, verify=verify, timeout=60)
-        assert put.status_code in {200, 201}
-        bare = {"Cookie": cookies, "Accept": "application/octet-stream"}
-        assert requests.get(path, headers=bare, verify=verify, timeout=60).content == value
+    return requests.get(front.url + "/secrets/long", headers=headers, verify=verify, timeout=60)
+
+
+def test_a_long_value_comes_through_whole(front: Front) -> None:
+    """64 KiB."""
+    value = os.urandom(65_536)
+    assert put(front, value).status_code in {200, 201}
+    assert read(front).content == value
+
+
+def test_a_body_in_chunks_is_refused_by_nginx(front: Front) -> None:
+    """With a problem that says what to do, before the service sees any of it; and the connection
+    ends, since what follows could be read as another request."""
+    assert put(front, b"before").status_code in {200, 201}
+    refused = put(front, iter([b"in ", b"chunks"]))
+    assert refused.status_code == 501
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.headers["Connection"] == "close"
+    assert "Content-Length" in refused.json()["detail"]
+    assert read(front).content == b"before"
 
 
 def test_nginx_writes_down_no_path(front: Front) -> None:
