@@ -237,18 +237,21 @@ def _signing_key() -> tuple[str, str]:
 
 
 def _verifying_key(kid: object) -> str:
-    """The key that a token names, while it exists. Raises NotAuthenticated."""
+    """The key that a token names, while it exists. The database is asked once per request. Raises
+    NotAuthenticated."""
     vault = current_vault()
     configured = vault.settings.JWT_SECRET_KEY
     if configured and kid == _CONFIGURED_KID:
         return configured
     if configured:
         raise _refused()
-    with vault.db.read() as tx:
-        found = system.find_signing_key(tx, vault.master, _number(kid))
-    if found is None:
+    number, known = _number(kid), g.setdefault("verifying_keys", {})
+    if number not in known:
+        with vault.db.read() as tx:
+            known[number] = system.find_signing_key(tx, vault.master, number)
+    if known[number] is None:
         raise _refused()
-    return found.key.decode()
+    return str(known[number].key.decode())
 
 
 def _refused() -> NotAuthenticated:

@@ -59,6 +59,7 @@ FAULTS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
 }
 
 
+@pytest.mark.one_engine("sqlite", "it is about the model")
 @pytest.mark.parametrize("app", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_service_that_breaks_its_promises_differs(

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.chores import Chore, Processes, wait_for_workers
+from tests.soak.chores import Chore, Processes
 from tests.soak.heard import PLACES, Heard
 from tests.soak.soak import CONTROLS, KINDS
 from tests.support import canaries
 from tests.support.production import ProductionServer
+from tests.support.rotation import wait_until
 
 CANARY = b"canary-5b1e0c9a7d"
 
@@ -82,13 +83,17 @@ def test_growth_is_seen(tmp_path: Path, heard: Heard) -> None:
 
 def test_all_processes_of_a_server_are_seen(tmp_path: Path) -> None:
     """The workers' memory, and what anybody can see of their command lines."""
-    server = ProductionServer(tmp_path / "instance", {"GRANIAN_WORKERS": "2"})
+    server = ProductionServer(tmp_path / "instance", workers=2)
     heard = Heard(tmp_path / "heard", server.log)
-    heard.plant("user key", b"create_app")  # which is on the command line
+    heard.plant("user key", b"utils.serving")  # which is on the command line
     with server:
-        wait_for_workers(server, 2)
         processes = Processes(server, heard, os.getpid())
-        processes.watch()
+
+        def two_are_seen() -> bool:
+            processes.watch()
+            return len(processes.memory) >= 2
+
+        wait_until(two_are_seen, "the second worker is up")
         pids = set(processes.memory)
     assert len(pids) >= 2
     assert all(kib > 10_000 for samples in processes.memory.values() for _, kib in samples)

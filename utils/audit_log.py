@@ -194,11 +194,11 @@ class AuditLog:
                 tickets.append(self._waiting.popleft().ticket)
             self._urgent = any(one.ticket for one in self._waiting)
             unkept, self._unkept = self._unkept, 0
+        if unkept:
+            logger.error("Refusals found no room in the audit trail's queue: %d.", unkept)
         for ticket in tickets:
             if ticket is not None:
                 ticket.done.set()
-        if unkept:
-            logger.error("Refusals found no room in the audit trail's queue: %d.", unkept)
 
     def _ending(self) -> bool:
         """The interpreter waits for threads that are no daemons once its main thread has ended."""

@@ -16,7 +16,6 @@ import requests
 from tests.soak.heard import Heard
 from tests.support import canaries
 from tests.support.production import ProductionServer
-from tests.support.rotation import wait_until
 from tests.support.server import ROOT
 
 _PATIENCE = 300
@@ -52,15 +51,6 @@ class Chore(threading.Thread):
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self.join(_PATIENCE)
-
-
-def wait_for_workers(server: ProductionServer, count: int) -> None:
-    """Until all have started: one answers before the others do, and granian loses the SIGTERM for a
-    worker that is still on its way."""
-    wait_until(
-        lambda: server.log.read_text(errors="replace").count("Started worker") >= count,
-        f"{count} workers are up",
-    )
 
 
 def command(server: ProductionServer, heard: Heard, *arguments: str) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from config import Settings
 from models.times import utcnow
-from tests.soak.chores import Chore, Processes, backup, command, scrape, wait_for_workers
+from tests.soak.chores import Chore, Processes, backup, command, scrape
 from tests.soak.customers import Customer
 from tests.soak.heard import Heard
 from tests.support import canaries
@@ -56,7 +56,9 @@ def row(attempt: Attempt) -> Sequence[Figure]:
     certificate = make_certificate(attempt.folder)
     token = secrets.token_urlsafe(32)
     environ = _environ(token) if attempt.scale >= 1 else _environ(token) | _PATIENT
-    server = ProductionServer(attempt.folder / "instance", environ, certificate=certificate)
+    server = ProductionServer(
+        attempt.folder / "instance", environ, certificate=certificate, workers=WORKERS
+    )
     heard = Heard(attempt.folder / "heard", server.log)
     customers = [
         Customer(
@@ -71,7 +73,6 @@ def row(attempt: Attempt) -> Sequence[Figure]:
     ]
     seconds = max(_SHORTEST, SECONDS * attempt.scale)
     with server, ExitStack() as stack:
-        wait_for_workers(server, WORKERS)
         processes = Processes(server, heard, os.getpid())
         db = open_store(Settings(INSTANCE_DIR=server.instance), utcnow())[0]
         stack.callback(db.close)
@@ -110,7 +111,6 @@ def _all_made(count: int, customers: Sequence[Customer]) -> bool:
 
 def _environ(token: str) -> dict[str, str]:
     return {
-        "GRANIAN_WORKERS": str(WORKERS),
         "SECRETS_BCRYPT_COST": "10",
         "SECRETS_METRICS_TOKEN": token,
         # There is to be something to purge; and wrong passwords are part of the load.

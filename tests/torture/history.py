@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -43,22 +42,13 @@ _PAIRERS = 2
 _SECRETS = tuple(f"fought-over/{i}" for i in range(5))
 _REPORTS = 20  # of progress, where no kill gives occasion
 _TIMEOUT = 60
-# The process and what it starts are a group of their own, so that one signal ends them all.
-_LEAD = "import os, sys; os.setsid(); os.execv(sys.argv[1], sys.argv[1:])"
 _SETTINGS = {"SECRETS_ALLOW_PLAIN_HTTP": "true"}
-_WORKERS = {
-    "GRANIAN_WORKERS": str(NODES),
-    "GRANIAN_RESPAWN_FAILED_WORKERS": "true",
-    "GRANIAN_RESPAWN_INTERVAL": "0.1",
-}
 
 
 def sqlite(attempt: Attempt, **environ: str) -> Sequence[Figure]:
     """Workers over SQLite are killed under 10 clients: one order explains all their answers."""
     instance = attempt.folder / "instance"
-    server = Killable(
-        instance, {**_SETTINGS, **_WORKERS, **environ}, prefix=(sys.executable, "-c", _LEAD)
-    )
+    server = Killable(instance, {**_SETTINGS, **environ}, workers=NODES)
     server.start().wait_until_ready()
     try:
         crew = Crew(attempt, [server.url])
@@ -111,13 +101,7 @@ def postgresql(attempt: Attempt, **environ: str) -> Sequence[Figure]:
 
 
 class Killable(ProductionServer):
-    """A server whose workers can be killed, one or all."""
-
-    def kill(self) -> None:
-        """``kill -9`` of the whole group at once."""
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            super().kill()
+    """A server whose workers can be killed one by one, too."""
 
     def kill_a_worker(self, attempt: Attempt) -> None:
         """``kill -9`` of one process; the others go on, and it is replaced."""
