@@ -38,7 +38,7 @@ CONTROLS = {  # what is to be seen in each place that is searched, and is no sec
     "log": "customer0",
     "errors": "request_id",
     "metrics": "/secrets/<name>",
-    "arguments": "granian",
+    "arguments": "utils.serving",
     "audit": "secret.read",
     "commands": "rotate_keys.py",
 }

@@ -32,7 +32,7 @@ USERS = 10_000
 KILLS = 100
 WRITERS = 2
 _INTERVAL = 0.25  # seconds between a writer's requests
-_FEWEST_USERS = 400
+_FEWEST_USERS = 1000
 _REWRAP = ("--rewrap-master", "--batch-size", "50")
 _PIECE = 24  # bytes of a wrapped key; of any 47 that are left somewhere one such piece is whole
 
@@ -171,8 +171,9 @@ class Killer:
             if left == 0:
                 self.wrong.append(f"all was rewrapped after {self.kills} kills")
                 break
-            share = each * left / (kills - self.kills)
-            moment = self.stage.attempt.random.uniform(0, self._start + 2 * share)
+            # Not too near its end: of few kills, one would often come too late.
+            share = min(2 * each * left / (kills - self.kills), 0.7 * each * left)
+            moment = self.stage.attempt.random.uniform(0, self._start + share)
             self._one_life(db, moment)
             if self.kills == kills // 2 and not self.halfway.versions:
                 self.halfway = inspect(self.stage.settings(self.stage.new, self.stage.old))

@@ -198,7 +198,8 @@ def _figures(
         Figure(crew.guesser.evaluated, "wrong passwords looked at", at_least=1),
         attempt.speed(crew.guesser.full_bursts, "bursts undisturbed", at_least=1),
         none(crew.guesser.too_many, "over the limit"),
-        Figure(service.later, "answers 503", at_least=1),
+        # Of a short outage nobody need notice anything.
+        attempt.speed(service.later, "answers 503", at_least=1),
         none(service.crashed, "other 5xx"),
         attempt.speed(round(service.slowest, 1), "s the slowest answer", at_most=12),
         attempt.speed(round(longest, 1), "s the longest outage"),
