@@ -15,7 +15,7 @@ from models.rows import UserId
 from models.times import utcnow
 from routes.commands import OneLineErrors
 from routes.context import current_vault, existing_vault
-from utils.audit_check import purge_all, verify_all
+from utils.audit_check import heads_in, purge_all, verify_all
 from utils.db import Database
 from utils.store import audit as trail
 
@@ -39,7 +39,10 @@ def audit() -> None:
 def verify(heads: Iterable[str] | None) -> None:
     """Check every chain. Exit status 1, and a line on stderr, for each that was tampered with."""
     vault, chains, total, faults = current_vault(), 0, 0, 0
-    for chain, events, fault in verify_all(vault.db, vault.audit.key, heads or ()):
+    told = list(heads or ())
+    if heads is not None and not heads_in(told):
+        raise click.UsageError("The file given with --heads has no line `audit head ...` in it.")
+    for chain, events, fault in verify_all(vault.db, vault.audit.key, told):
         chains, total = chains + 1, total + events
         if fault is not None:
             faults += 1

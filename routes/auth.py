@@ -15,7 +15,7 @@ from models.errors import (
 )
 from models.events import OK
 from models.names import parse_username
-from models.rows import Credentials, Session
+from models.rows import Account, Credentials, Session
 from routes import guard, tokens, trail
 from routes.attempts import ATTEMPTS, one_attempt
 from routes.client import this_client
@@ -51,10 +51,15 @@ def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
         accounts.refuse_taken(tx, wanted.username)
     account_id = new_account_id()
     hashed = vault.hasher.hash(wanted.password, account_id)
-    with vault.db.write() as tx:
-        attempts.count_registration(tx, limits, call.now)
-        account = accounts.create(tx, vault.master, account_id, wanted.username, hashed, call.now)
-        trail.record_creation(tx, call.now, account)
+
+    def create() -> Account:
+        with vault.db.write() as tx:
+            attempts.count_registration(tx, limits, call.now)
+            made = accounts.create(tx, vault.master, account_id, wanted.username, hashed, call.now)
+            trail.record_creation(tx, call.now, made)
+        return made
+
+    account = trail.retried(create)
     return answer(responses.Account.of(account), 201, {"Location": "/account"})
 
 

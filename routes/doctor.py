@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
@@ -20,12 +21,18 @@ from utils.doctor import examine
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.option(
+    "--tls",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A certificate or key of the server, if it is not in the instance folder; repeatable.",
+)
 @click.option("--quiet", is_flag=True, help="Print only what is wrong.")
 @click.pass_context
 @with_appcontext
-def doctor(context: click.Context, as_json: bool, quiet: bool) -> None:
+def doctor(context: click.Context, as_json: bool, tls: tuple[Path, ...], quiet: bool) -> None:
     """Look at files, settings, database, keys and clock; change nothing."""
-    found = examine(current_settings(), os.environ, utcnow())
+    found = examine(current_settings(), os.environ, utcnow(), tls)
     dangerous = any(one.level == "danger" for one in found)
     shown = [one for one in found if not (quiet and one.level == "ok")]
     if as_json:

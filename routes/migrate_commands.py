@@ -1,6 +1,7 @@
 """``flask migrate-to``: a SQLite installation moves into PostgreSQL.
 
-Exit status: 0 done; 1 nothing was copied (it says why); 2 wrong usage.
+Exit status: 0 done; 1 nothing was copied (it says why); 2 wrong usage; 3 look at what it says: it
+was copied, or may have been, but not all is well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from routes.context import current_settings
 from utils.console import Output
 from utils.interruption import Interrupted, Interruption
 
-DONE, FAILED = 0, 1
+DONE, FAILED, LOOK = 0, 1, 3
 
 
 @click.command("migrate-to")
@@ -37,7 +38,7 @@ def migrate_to(context: click.Context, url: str, as_json: bool, quiet: bool) -> 
     try:
         status = _move(url, out, interruption)
     except MoveUncertain as error:
-        status = out.failure(FAILED, sentence(error))
+        status = out.failure(LOOK, sentence(error))
     except SecretsManagerError as error:
         status = out.failure(FAILED, f"Nothing was copied: {sentence(error)}")
     except Interrupted:
@@ -52,13 +53,19 @@ def _move(url: str, out: Output, interruption: Interruption) -> int:
     moved = move(current_settings(), url, utcnow(), out, interruption.check)
     out.faults(moved.faults)
     facts = {"tables": moved.rows, "keys": moved.keys, "ciphertexts": moved.ciphertexts}
-    if moved.faults:
+    if not moved.copied:
         out.summary(f"Nothing was copied: {len(moved.faults)} faults.", facts)
         return FAILED
+    if moved.opened_meanwhile:
+        return out.failure(
+            LOOK,
+            "Something has opened the SQLite database meanwhile. What it stored since is not in "
+            "the copy: stop it, and move again, into a database without rows.",
+        )
     out.table(("table", "rows"), [(name, str(rows)) for name, rows in moved.rows.items()])
     out.summary(
         f"Copied and compared: {sum(moved.rows.values())} rows. Opened: {moved.keys} keys and "
         f"{moved.ciphertexts} ciphertexts. Set SECRETS_DATABASE_URL before you start the service.",
         facts,
     )
-    return DONE
+    return LOOK if moved.faults else DONE

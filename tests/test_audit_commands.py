@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import requests
 from click.testing import Result
 from flask import Flask
 
@@ -13,7 +15,8 @@ import rotate_keys
 from models.events import Event, chain_of
 from models.times import utcnow
 from tests.support.damage import plant, rows
-from tests.support.people import Person
+from tests.support.people import PASSWORD, Person
+from tests.support.server import Server
 from utils.store import audit
 from utils.vault import Vault
 
@@ -78,12 +81,25 @@ def test_a_log_of_heads_is_compared(
     assert run(app, "audit", "verify", "--heads", str(log)).exit_code == 0
     log.write_text(log.read_text().replace("mac=", "mac=" + "0" * 64)[:200])
     result = run(app, "audit", "verify", "--heads", str(log))
-    assert (result.exit_code, result.stderr) == (0, ""), "a broken line says nothing"
+    assert result.exit_code == 2, "a log without heads, or with broken ones, compares nothing"
+    assert "has no line" in result.stderr
     (number,) = rows(vault, "SELECT max(number) FROM audit_events")[0]
     log.write_text(f"audit head chain=0 number={number} mac={'0' * 64}\n")
     result = run(app, "audit", "verify", "--heads", str(log))
     assert result.exit_code == 1
     assert "was the head once" in result.stderr
+
+
+@pytest.mark.one_engine("sqlite", "it is about the log")
+def test_heads_are_in_the_log_at_any_level(tmp_path: Path) -> None:
+    """Without them, who puts the end of a chain back as it was is not found."""
+    environ = {"SECRETS_LOG_LEVEL": "error"}
+    with Server(tmp_path / "instance", environ) as server:
+        body = {"username": "alice", "password": PASSWORD}
+        requests.post(f"{server.url}/register", json=body, timeout=60).raise_for_status()
+    log = server.log.read_text()
+    assert "audit head chain=" in log
+    assert "/register" not in log
 
 
 def test_what_is_too_old_is_purged(app: Flask, alice: Person, vault: Vault) -> None:

@@ -54,6 +54,10 @@ def installed(machine: Machine) -> Machine:
     keys.touch(mode=0o600)
     keys.write_text(Fernet.generate_key().decode() + "\n")
     with Server(machine.instance, {"SECRETS_MASTER_KEYS_FILE": str(keys)}):
+        made = make_certificate(machine.backups.parent)
+        for path, name in ((made.certificate, "cert.pem"), (made.key, "key.pem")):
+            shutil.copy(path, machine.credentials / name)
+            (machine.credentials / name).chmod(0o600)
         return machine
 
 

@@ -125,7 +125,7 @@ def test_the_documents_explain_each_finding() -> None:
 
 
 @on_one_engine
-@pytest.mark.parametrize("which", ["master.key", "mounted", "in the folder", "granian's"])
+@pytest.mark.parametrize("which", ["master.key", "mounted", "in the folder", "named"])
 def test_every_kind_of_secret_file_is_looked_at(
     patient: Patient, tmp_path: Path, which: str
 ) -> None:
@@ -135,12 +135,12 @@ def test_every_kind_of_secret_file_is_looked_at(
         "master.key": patient.folder / "master.key",
         "mounted": tmp_path / "token",
         "in the folder": patient.folder / "tls.pem",
-        "granian's": tmp_path / "tls.pem",
+        "named": tmp_path / "tls.pem",
     }[which]
     path.touch(mode=0o600)
     path.write_bytes(key.read_bytes())
     patient.environ["SECRETS_METRICS_TOKEN_FILE"] = str(tmp_path / "token")
-    patient.environ["GRANIAN_SSL_KEYFILE"] = str(tmp_path / "tls.pem")
+    patient.tls = [tmp_path / "tls.pem"]
     assert patient.levels("secret-files") == {"ok"}
     path.chmod(0o604)
     found = [one for one in patient.examine() if one.check == "secret-files"]
@@ -172,12 +172,12 @@ def test_a_file_of_another_user_is_dangerous(patient: Patient) -> None:
 
 @on_one_engine
 @pytest.mark.parametrize("good", [True, False])
-def test_the_certificate_that_granian_is_told_of_is_read(
-    patient: Patient, tmp_path: Path, good: bool
-) -> None:
+def test_a_certificate_that_is_named_is_read(patient: Patient, tmp_path: Path, good: bool) -> None:
     """A good one is ok, far from its end; what is none would stop the server."""
     made = make_certificate(tmp_path)
-    patient.environ["GRANIAN_SSL_CERTIFICATE"] = str(made.certificate if good else made.key)
+    if not good:
+        made.certificate.write_text("none")
+    patient.tls = [made.certificate, made.key]
     patient.now -= timedelta(days=20)
     assert patient.levels("tls-certificate") == ({"ok"} if good else {"danger"})
 

@@ -15,14 +15,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import requests
 
 from config import Settings
+from models.times import utcnow
 from tests.support.dump import Dump, unopened
 from tests.support.lived_in import Left, assert_as_it_was_left, live_in
 from tests.support.postgres import PostgresServer
 from tests.support.rotation import environment, wait_until
 from tests.support.server import ROOT, Server
+from utils.console import Output
 from utils.db import open_database
+from utils.migrate_to import migrate_to
 from utils.sqlite_library import sqlite3
 
 pytestmark = pytest.mark.one_engine("postgresql", "it is where the move goes to")
@@ -249,6 +253,38 @@ CHANGED = {
 }
 
 
+def test_a_trail_that_was_tampered_with_moves_all_the_same(move: Move) -> None:
+    """It is told, and keeps nobody from their secrets: no later copy would be without it."""
+    with (
+        closing(sqlite3.connect(move.settings.INSTANCE_DIR / "secrets.db")) as connection,
+        connection,
+    ):
+        connection.execute("UPDATE audit_events SET action = 'secret.kept' WHERE number = 2")
+    status, out, err = move.run()
+    assert status == 3
+    assert "fault: audit_events" in err
+    assert "Copied and compared: " in out
+    with Server(move.settings.INSTANCE_DIR, {"SECRETS_DATABASE_URL": move.url}) as server:
+        read = {"Authorization": f"Bearer {move.left.token}"}
+        assert requests.get(f"{server.url}/secrets", headers=read, timeout=60).json()["secrets"]
+
+
+def test_who_opens_the_file_meanwhile_is_noticed(move: Move) -> None:
+    """A service that started during the move, and waited for the lock, may have stored things."""
+    opened: list[sqlite3.Connection] = []
+
+    def open_it() -> None:
+        if not opened:
+            opened.append(sqlite3.connect(move.settings.INSTANCE_DIR / "secrets.db"))
+            opened[0].execute("SELECT count(*) FROM users").fetchall()
+
+    out = Output(as_json=False, quiet=True, command="test")
+    moved = migrate_to(move.settings, move.url, utcnow(), out, open_it)
+    opened[0].close()
+    assert moved.copied
+    assert moved.opened_meanwhile
+
+
 @pytest.mark.parametrize("what", CHANGED)
 def test_each_row_is_compared(move: Move, what: str) -> None:
     """Whatever changes on its way is found before it counts, and then nothing was copied."""
@@ -341,7 +377,7 @@ def test_a_connection_that_breaks_at_the_commit_is_no_failure_for_sure(move: Mov
         "FOR EACH ROW EXECUTE FUNCTION die()",
     )
     status, out, err = move.run()
-    assert (status, out) == (1, "")
+    assert (status, out) == (3, "")
     assert "all of it is there, or nothing. Run this again" in err
     assert move.rows() == 0
     move.execute("DROP TRIGGER die ON sessions")

@@ -214,6 +214,22 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         assert before[1] in workers_of(server)
 
 
+def test_a_worker_that_died_is_replaced_also_if_that_fails_at_first(tmp_path: Path) -> None:
+    """Its successor finds no master key, as it would no database that is away; then it is back."""
+    with ProductionServer(tmp_path / "instance", PLAIN, workers=2) as server:
+        assert isinstance(server, ProductionServer)
+        wait_until(lambda: both_serve(server))
+        before, key = workers_of(server), tmp_path / "instance" / "master.key"
+        key.rename(tmp_path / "key")
+        os.kill(before[0], signal.SIGKILL)
+        wait_until(lambda: "What runs stays as it is" in server.log.read_text())
+        (tmp_path / "key").rename(key)
+        wait_until(lambda: "All workers are new" in server.log.read_text())
+        assert before[1] in workers_of(server)
+        assert len(workers_of(server)) == 2
+        assert server.answers()
+
+
 def test_no_worker_outlives_the_main_process(tmp_path: Path) -> None:
     """Or the next start would find the port taken."""
     server = ProductionServer(tmp_path / "instance", PLAIN, workers=2)

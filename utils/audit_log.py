@@ -89,7 +89,8 @@ class AuditLog:
             return
         last = _Queued(events[-1], _Ticket() if wait else None)
         with self._changed:
-            if len(self._waiting) >= _MOST_WAITING:
+            # One that is larger than the queue finds room in an empty one.
+            if self._waiting and len(self._waiting) + len(events) > _MOST_WAITING:
                 raise DatabaseBusy("The audit trail cannot be written. Try again in a moment.")
             first = not self._waiting
             self._waiting.extend(_Queued(event) for event in events[:-1])

@@ -65,7 +65,7 @@ def restore(
     with _draft_of(target) as draft:
         _copy(source, draft)
         found = _verified(settings, draft, now, progress)
-        if _can_be_restored(found):
+        if found.opens:
             _refuse_occupied(target)
             _put_in_place(draft, target)
     return found
@@ -89,17 +89,11 @@ def _verified(
     db, master = open_existing_store(there)
     try:
         found = verify(db, master, progress)
-        if _can_be_restored(found):
+        if found.opens:
             _record(db, master, now)
         return found
     finally:
         db.close()
-
-
-def _can_be_restored(found: Verification) -> bool:
-    """A trail that was tampered with once is so in every later backup. That must be told, but must
-    not keep anybody from their secrets, here as little as in the live service."""
-    return len(found.faults) == found.tampered
 
 
 def _record(db: Database, master: MasterKeys, now: datetime) -> None:

@@ -119,6 +119,8 @@ def configure(form: LogFormat = "auto", level: str = "info") -> None:
             "root": {"level": "WARNING", "handlers": ["stderr"]},
             "loggers": {
                 "secrets_manager": {"level": level.upper()},
+                # Heads of the audit trail at any level: without them a truncation does not show.
+                "secrets_manager.audit": {"level": "INFO"},
                 "werkzeug": {"level": "INFO" if level == "info" else "WARNING"},
                 # In a worker of granian's, whose own way is stdout. Its level is its option.
                 "_granian": {"handlers": [], "propagate": True},

@@ -3,8 +3,9 @@
 Everything happens in one transaction of PostgreSQL's: the schema, the copy, the comparison of each
 row, and what ``rotate_keys.py --verify`` does. So whatever goes wrong, or kills us, the database is
 as empty as it was. First it is made sure that nothing has the SQLite database open, as what a
-service that still ran acknowledged afterwards would stay behind; then the write lock is held. The
-file is only read, and is the way back.
+service that still ran acknowledged afterwards would stay behind; then the write lock is held, and
+at the end it is looked again. What the file holds does not change, and is the way back; only its
+mode of journal does, until the service opens it again.
 
 Master keys stay where they are: what they wrap is copied as it is.
 """
@@ -36,13 +37,15 @@ _MOST_FAULTS = 1000  # of a table: one that lacks a row near its beginning diffe
 
 @dataclass
 class Moved:
-    """How many rows each table has, how much of it was opened, and what is wrong: then nothing was
-    copied."""
+    """How many rows each table has, how much of it was opened, and what is wrong. *copied* all the
+    same, if that is only that the audit trail was tampered with before."""
 
     rows: dict[str, int] = field(default_factory=dict)
     keys: int = 0
     ciphertexts: int = 0
     faults: list[Fault] = field(default_factory=list)
+    copied: bool = False
+    opened_meanwhile: bool = False  # by somebody who waited for the lock, and may have written
 
 
 class _Faulty(Exception):
@@ -91,7 +94,7 @@ class _Move:
                 self._copy(here, there, now)
                 proven = True
         except _Faulty:
-            pass
+            return self.moved
         except DatabaseUnavailable as error:
             if proven:
                 raise MoveUncertain(
@@ -99,6 +102,8 @@ class _Move:
                     "nothing. Run this again: that refuses a database which has rows."
                 ) from error
             raise
+        self.moved.copied = True
+        self.moved.opened_meanwhile = self.source.is_open_elsewhere()
         return self.moved
 
     def _copy(self, here: Tx, there: Tx, now: datetime) -> None:
@@ -122,9 +127,10 @@ class _Move:
         with self._step("verifying", lambda: ciphertexts.count_all(here)) as step:
             found = verify(_Within(self.target, there), self.master, step)
         self.moved.keys, self.moved.ciphertexts = found.keys, found.ciphertexts
-        self.moved.faults.extend(found.faults)
-        if self.moved.faults:
+        if self.moved.faults or not found.opens:
+            self.moved.faults.extend(found.faults)
             raise _Faulty
+        self.moved.faults.extend(found.faults)
 
     def _empty_tables(self, here: Tx, there: Tx, now: datetime) -> list[Table]:
         """The tables to fill, locked. Raises MoveFailed where one is not empty, or not ours."""

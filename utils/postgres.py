@@ -90,7 +90,7 @@ class PostgresDatabase(Database):
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """See :meth:`Database.read`."""
-        with self._transaction() as tx:
+        with self._transaction(stores=False) as tx:
             # READ COMMITTED would show each statement another state.
             tx.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield tx
@@ -105,7 +105,9 @@ class PostgresDatabase(Database):
         note_commit()
 
     @contextmanager
-    def _transaction(self, pool_timeout: float | None = None) -> Iterator[Tx]:
+    def _transaction(
+        self, pool_timeout: float | None = None, *, stores: bool = True
+    ) -> Iterator[Tx]:
         self.at_rest()
         committing = False
         began = time.perf_counter()
@@ -118,7 +120,7 @@ class PostgresDatabase(Database):
                 self._away, self._answered_at = False, time.monotonic()
                 self.waited("connection", time.perf_counter() - began)
                 yield _PostgresTx(connection)
-                committing = True
+                committing = stores
         except DatabaseUnavailable as error:
             if committing:
                 raise DatabaseUnavailable(_UNKNOWN_OUTCOME) from error

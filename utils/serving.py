@@ -21,6 +21,7 @@ import argparse
 import socket
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -39,6 +40,7 @@ _BACKLOG = 1024
 _THREADS = 16  # more than the HASHING_SLOTS and HASHING_QUEUE that wait for bcrypt
 _KILL_SECONDS = 30  # how long an answer may still take, before its worker is killed
 _POLL_SECONDS = 0.05
+_TRY_AGAIN_SECONDS = 6.0  # granian ends everything if a worker crashes twice within 5.5
 _PKCS_8 = " PRIVATE ".join(("-----BEGIN", "KEY-----"))  # in one piece it would look like a key
 
 
@@ -92,7 +94,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--key", type=Path, default=Path("instance/key.pem"), help="PEM, PKCS #8 (%(default)s)"
     )
     parser.add_argument("--plain-http", action="store_true", help="no TLS: a proxy ends it")
-    parser.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
+    parser.add_argument(
+        "--workers", type=int, choices=range(1, 1025), metavar="N", default=2, help="(%(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=_THREADS, help="per worker (%(default)s)")
     parser.add_argument(
         "--drain",
@@ -140,8 +144,8 @@ class _Server(MPServer):
         self._sso.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._sso.bind((self.bind_addr, self.bind_port))
-        except OSError as error:
-            why = error.strerror or error
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
             raise Refused(f"{self.bind_addr} port {self.bind_port}: {why}.") from None
         self._sso.setblocking(False)
         self._sso.set_inheritable(True)
@@ -202,15 +206,28 @@ class _Server(MPServer):
                 new, old = self._new_worker(idx, spawn_target, target_loader), self.wrks[idx]
             except Refused as refused:
                 logger.error("What runs stays as it is: %s", refused)
-                if not any(worker.is_alive() for worker in self.wrks):
-                    self.interrupt_children.append(idx)
-                    self.main_loop_interrupt.set()
+                if not self.wrks[idx].is_alive():
+                    self._try_again(idx)
                 return
             self.wrks[idx] = new
             self._ask([old], TAKE_NO_MORE)
             self._let_go([old], self.drain_seconds)
             self._end([old])
         logger.info("All workers are new.")
+
+    def _try_again(self, idx: int) -> None:
+        """A worker that crashed must be replaced: later, if others serve meanwhile."""
+
+        def ask() -> None:
+            self.interrupt_children.append(idx)
+            self.main_loop_interrupt.set()
+
+        if any(worker.is_alive() for worker in self.wrks):
+            later = threading.Timer(_TRY_AGAIN_SECONDS, ask)
+            later.daemon = True
+            later.start()
+        else:
+            ask()
 
     def _stop_workers(self) -> None:
         """They go on taking connections while they let go of old ones; then nobody does.

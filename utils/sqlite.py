@@ -22,6 +22,7 @@ _LOCK_WAIT_MS, _RETRY_SECONDS = 10, 0.005
 # For work that goes over everything. With SQLite's own 2 MB, and 4 MB between checkpoints, a
 # rotation of many keys reads and writes the same pages of an index again and again.
 _SWEEPING = ("PRAGMA cache_size = -65536", "PRAGMA wal_autocheckpoint = 8000")  # 64 and 32 MB
+_SERVING = ("PRAGMA cache_size = -512",)  # KiB, of each thread's connection; the system caches too
 
 
 class SqliteDatabase(Database):
@@ -175,7 +176,7 @@ class SqliteDatabase(Database):
             "PRAGMA trusted_schema = OFF",
             "PRAGMA cell_size_check = ON",
             "PRAGMA temp_store = MEMORY",
-            *(_SWEEPING if self._sweeping else ()),
+            *(_SWEEPING if self._sweeping else _SERVING),
         )
 
     def rotation_lock(self) -> AbstractContextManager[None]:

@@ -67,6 +67,13 @@ class Verification:
     events: int = 0  # of the audit trail, that are as they were written
     tampered: int = 0  # of the faults: chains of the audit trail, which no read depends on
 
+    @property
+    def opens(self) -> bool:
+        """Whether all keys and values do. A trail that was tampered with once is so in every later
+        copy. That must be told, but must not keep anybody from their secrets, in a copy as little
+        as in the live service."""
+        return len(self.faults) == self.tampered
+
 
 def verify(db: Database, master: MasterKeys, progress: Callable[[int], None]) -> Verification:
     """Open every wrapped key and every ciphertext, in batches; *progress* counts ciphertexts.

@@ -32,6 +32,7 @@ class Patient:
     settings: Settings
     now: datetime
     environ: dict[str, str] = field(default_factory=dict)
+    tls: list[Path] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -49,7 +50,7 @@ class Patient:
 
     def examine(self) -> list[Finding]:
         """All that the doctor finds."""
-        return examine(self.settings, self.environ, self.now)
+        return examine(self.settings, self.environ, self.now, self.tls)
 
     def levels(self, check: str) -> set[Level]:
         """How bad one check finds it."""

@@ -81,6 +81,7 @@ class Machine:
             "/var/backups/secrets-manager": str(self.backups),
             "%S/secrets-manager": str(self.instance),
             "%d": str(self.credentials),
+            "/etc/secrets-manager": str(self.credentials),
         }
         # At once, and the longest first: what was put in is not looked at again.
         there = "|".join(map(re.escape, here))

@@ -6,8 +6,9 @@ no secret: settings are named, keys are told by their fingerprints, and no other
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from config import Settings
 from models.errors import ConfigurationError, DatabaseUnavailable, TryLater
@@ -26,11 +27,14 @@ from utils.sqlite_inspection import ReadOnlySqlite
 _CONNECTIONS = 2
 
 
-def examine(settings: Settings, environ: Mapping[str, str], now: datetime) -> list[Finding]:
-    """All findings. *environ* is where the settings come from."""
+def examine(
+    settings: Settings, environ: Mapping[str, str], now: datetime, tls: Sequence[Path] = ()
+) -> list[Finding]:
+    """All findings. *environ* is where the settings come from; *tls*: certificates and keys of the
+    server that are not in the instance folder."""
     found = list(examine_settings(settings, environ))
-    found += _guarded("instance-folder", lambda: examine_files(settings, environ))
-    found += _guarded("tls-certificate", lambda: examine_certificates(settings, environ, now))
+    found += _guarded("instance-folder", lambda: examine_files(settings, environ, tls))
+    found += _guarded("tls-certificate", lambda: examine_certificates(settings, tls, now))
     for _ in range(2):  # a server that starts meanwhile writes into what was taken for at rest
         try:
             db = _open(settings)

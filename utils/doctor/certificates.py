@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,18 +11,17 @@ from cryptography import x509
 from config import Settings
 from models.findings import Finding, danger, ok, warn
 from models.times import rfc3339
-from utils.doctor.files import begins, stored_files
+from utils.doctor.files import begins, is_private_key, stored_files
 
-_CERTIFICATE = "GRANIAN_SSL_CERTIFICATE"  # where granian is told of it by the environment
 _SOON = timedelta(days=14)
 _RENEW = "Renew it, and restart the server."
 
 
 def examine_certificates(
-    settings: Settings, environ: Mapping[str, str], now: datetime
+    settings: Settings, tls: Sequence[Path], now: datetime
 ) -> Iterator[Finding]:
-    """Of the environment, and in the instance folder."""
-    found = [Path(environ[_CERTIFICATE])] if environ.get(_CERTIFICATE) else []
+    """Those that are named, and in the instance folder."""
+    found = [path for path in tls if not is_private_key(path)]
     if settings.INSTANCE_DIR.is_dir():
         stored = stored_files(settings)
         found += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from config import PREFIX, Settings
@@ -15,7 +15,6 @@ from utils.db import sqlite_path
 _BESIDE = ("", "-wal", "-shm", "-journal")
 _HOLD_SECRETS = ("MASTER_KEYS", "JWT_SECRET_KEY", "METRICS_TOKEN", "DATABASE_URL")
 _OURS = {"master.key", "metrics-token"}
-_TLS_KEY = "GRANIAN_SSL_KEYFILE"  # where granian is told of its key by the environment
 # Where systemd shows a service its credentials: closed to others by access lists, which look like
 # rights of a group.
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
@@ -24,13 +23,15 @@ _OTHERS_WRITE = 0o022
 _LITTLE, _TOO_LITTLE = 500 * 2**20, 50 * 2**20
 
 
-def examine_files(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def examine_files(
+    settings: Settings, environ: Mapping[str, str], tls: Sequence[Path] = ()
+) -> Iterator[Finding]:
     """Modes, owners, copies and space."""
     folder, database = settings.INSTANCE_DIR, sqlite_path(settings.database_url)
     folders = {_real(folder)} if folder.exists() else set()
     if database is not None:
         folders.add(_real(database).parent)
-    secret = [path for path in secret_files(settings, environ) if path.exists()]
+    secret = [path for path in secret_files(settings, environ, tls) if path.exists()]
     stored = stored_files(settings)
     if os.name == "posix":
         for one in sorted(folders):
@@ -50,11 +51,12 @@ def examine_files(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fi
             yield space(one, _LITTLE + 2 * size, _TOO_LITTLE)
 
 
-def secret_files(settings: Settings, environ: Mapping[str, str]) -> list[Path]:
+def secret_files(
+    settings: Settings, environ: Mapping[str, str], tls: Sequence[Path] = ()
+) -> list[Path]:
     """Files that hold keys, passwords or tokens, as far as they are known: TLS keys too."""
     named = [environ.get(f"{PREFIX}{name}_FILE", "") for name in _HOLD_SECRETS]
-    named.append(environ.get(_TLS_KEY, ""))
-    found = [Path(name) for name in named if name]
+    found = [Path(name) for name in named if name] + [one for one in tls if is_private_key(one)]
     if shut := environ.get(_CREDENTIALS):
         found = [path for path in found if Path(shut) not in path.parents]
     stored = stored_files(settings)
@@ -62,7 +64,7 @@ def secret_files(settings: Settings, environ: Mapping[str, str]) -> list[Path]:
         found += [
             path
             for path in sorted(settings.INSTANCE_DIR.iterdir())
-            if path.name in _OURS or (path not in stored and _is_private_key(path))
+            if path.name in _OURS or (path not in stored and is_private_key(path))
         ]
     return list(dict.fromkeys(found))
 
@@ -155,7 +157,8 @@ def is_sqlite(path: Path) -> bool:
     return begins(path).startswith(b"SQLite format 3\0")
 
 
-def _is_private_key(path: Path) -> bool:
+def is_private_key(path: Path) -> bool:
+    """By what it begins with."""
     return path.is_file() and b"PRIVATE KEY-----" in begins(path)
 
 
