@@ -19,6 +19,8 @@ from tests.stateful.teller import STEPS, Tally, step
 from tests.stateful.versions import Versions
 from tests.stateful.writing import Writing
 
+# Stories; after so many, Hypothesis varies old ones more than it makes new ones.
+BATCH = 10
 LONG = timedelta(days=30_000)
 # Of an application that hears stories: sessions outlast every history, and nobody is slowed down.
 SETTINGS: dict[str, Any] = {
@@ -88,15 +90,16 @@ def tell(
         """In this application."""
 
     Story.application, Story.tally = application, tally
-    run_state_machine_as_test(
-        Story if seeded is None else seed(seeded)(Story),
-        settings=settings(
-            max_examples=stories,
-            stateful_step_count=steps,
-            deadline=None,
-            database=None,
-            report_multiple_bugs=False,
-            phases=[Phase.generate, *([Phase.shrink] if shorten else [])],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    for begun in range(0, stories, BATCH):
+        run_state_machine_as_test(
+            Story if seeded is None else seed(seeded + begun)(Story),
+            settings=settings(
+                max_examples=min(BATCH, stories - begun),
+                stateful_step_count=steps,
+                deadline=None,
+                database=None,
+                report_multiple_bugs=False,
+                phases=[Phase.generate, *([Phase.shrink] if shorten else [])],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )

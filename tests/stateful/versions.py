@@ -31,7 +31,7 @@ class Versions(Teller):
             live.change({"value": live.versions[version].value}, self.now, caller.author)
             self.check_written(caller, name, answer, 200)
 
-    @step(often=10, by=callers, name=busy_names, condition=conditions)
+    @step(often=16, by=callers, name=busy_names, condition=conditions)
     def undelete(self, by: By, name: str, condition: str) -> None:
         """As long as a delete can be undone."""
         caller = self.caller(by)
@@ -82,7 +82,7 @@ class Versions(Teller):
             for number in set(wanted):
                 del known.versions[number]
 
-    @step(often=3, by=callers, name=names, to=names, condition=conditions)
+    @step(often=5, by=callers, name=names, to=names, condition=conditions)
     def move(self, by: By, name: str, to: str, condition: str) -> None:
         """To a name that nothing has, live or not. The grants go with it."""
         caller, shelf = self.caller(by), self.caller(by).shelf
