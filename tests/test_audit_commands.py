@@ -16,7 +16,7 @@ from models.events import Event, chain_of
 from models.times import utcnow
 from tests.support.damage import plant, rows
 from tests.support.people import PASSWORD, Person
-from tests.support.server import Server
+from tests.support.production import ProductionServer
 from utils.store import audit
 from utils.vault import Vault
 
@@ -93,8 +93,8 @@ def test_a_log_of_heads_is_compared(
 @pytest.mark.one_engine("sqlite", "it is about the log")
 def test_heads_are_in_the_log_at_any_level(tmp_path: Path) -> None:
     """Without them, who puts the end of a chain back as it was is not found."""
-    environ = {"SECRETS_LOG_LEVEL": "error"}
-    with Server(tmp_path / "instance", environ) as server:
+    environ = {"SECRETS_LOG_LEVEL": "error", "SECRETS_ALLOW_PLAIN_HTTP": "true"}
+    with ProductionServer(tmp_path / "instance", environ) as server:
         body = {"username": "alice", "password": PASSWORD}
         requests.post(f"{server.url}/register", json=body, timeout=60).raise_for_status()
     log = server.log.read_text()
