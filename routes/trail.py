@@ -137,11 +137,11 @@ def record(
 
 def record_creation(tx: Tx, now: datetime, account: Account) -> None:
     """The first event of an account: nobody is logged in to it yet."""
-    trail, key = _trail(), current_vault().audit.key
+    trail, log, chain = _trail(), current_vault().audit, ChainId(account.id)
     assert trail is not None  # noqa: S101 - a view runs below its endpoint
     (event,) = _events(trail, None, now, [("", OK, {})])
-    event = replace(event, username=account.username)
-    audit.append(tx, key, [(ChainId(account.id), event)])
+    audit.append(tx, log.key, [(chain, replace(event, username=account.username))])
+    log.extended(chain)
     trail.recorded = True
 
 
