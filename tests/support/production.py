@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,8 @@ class ProductionServer(Server):
     def kill(self) -> None:
         """``kill -9`` of all its processes: workers outlive the main one, and go on answering."""
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # all had ended by themselves
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(timeout=60)
             self.process = None
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,15 +24,14 @@ _DONE, _RUNNING = 0, 75  # exit statuses of a rotation
 
 
 class Node(ProductionServer):
-    """The production server, with a process group of its own: ``kill -9`` hits its worker too."""
+    """The production server, as a service manager looks after it."""
 
     def kill(self) -> None:
-        """Nothing of it is left, nor has time to say goodbye."""
-        if self.process is not None:
-            with suppress(ProcessLookupError):  # it had ended by itself
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(_PATIENCE)
-            self.process = None
+        """Nothing of it is left, nor has time to say goodbye. Raises RuntimeError if somebody else
+        still answers in its place: then the kill has shown nothing."""
+        super().kill()
+        if self.answers():
+            raise RuntimeError("a node that was killed goes on answering")
 
     def revive(self) -> None:
         """Start it, and again where it ended because it found no database: what a service manager
@@ -90,12 +86,7 @@ class Cluster:
         self._url = self.database.create_database("nodes")
         self.certificate = make_certificate(self.folder)
         self.nodes = [
-            Node(
-                self.folder / f"node{number}",
-                self.environ,
-                prefix=("setsid",),
-                certificate=self.certificate,
-            )
+            Node(self.folder / f"node{number}", self.environ, certificate=self.certificate)
             for number in range(NODES)
         ]
 
