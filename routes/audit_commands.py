@@ -39,8 +39,8 @@ def audit() -> None:
 def verify(heads: Iterable[str] | None) -> None:
     """Check every chain. Exit status 1, and a line on stderr, for each that was tampered with."""
     vault, chains, total, faults = current_vault(), 0, 0, 0
-    told = list(heads or ())
-    if heads is not None and not heads_in(told):
+    told = heads_in(heads or ())
+    if heads is not None and not told:
         raise click.UsageError("The file given with --heads has no line `audit head ...` in it.")
     for chain, events, fault in verify_all(vault.db, vault.audit.key, told):
         chains, total = chains + 1, total + events

@@ -49,7 +49,7 @@ def restore(file: Path) -> None:
     except SecretsManagerError as error:
         sys.exit(f"Nothing was restored: {_sentence(error)}")
     out.faults(found.faults)
-    if len(found.faults) > found.tampered:
+    if not found.opens:
         sys.exit(f"Nothing was restored: the backup has {len(found.faults)} faults.")
     click.echo(
         f"Restored and verified: {found.ciphertexts} ciphertexts, {found.keys} keys, "

@@ -31,10 +31,8 @@ def migrate_to(context: click.Context, url: str, as_json: bool, quiet: bool) -> 
     Stop the service first. URL begins with postgresql://, its role owns the database, and the
     password is better left out of it and in ~/.pgpass: others see the arguments of a command.
     """
-    out, interruption = (
-        Output(as_json=as_json, quiet=quiet, command="flask migrate-to"),
-        Interruption(),
-    )
+    out = Output(as_json=as_json, quiet=quiet, command="flask migrate-to")
+    interruption = Interruption()
     try:
         status = _move(url, out, interruption)
     except MoveUncertain as error:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,7 +12,7 @@ import pytest
 
 from models.errors import ConfigurationError, IntegrityViolation
 from tests.support.postgres import PostgresServer
-from tests.support.server import ROOT
+from tests.support.race import processes_at_once
 from utils import migrate as migrations
 from utils.db import Database, open_database
 from utils.migrate import known_migrations, migrate
@@ -167,28 +165,11 @@ def test_processes_that_start_together_share_one_installation(
 ) -> None:
     """A production server starts its workers at once, on an empty folder the first time: one
     schema, one master key, one pepper."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", START, str(tmp_path / "instance"), database_url],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(PROCESSES)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    answers = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0] * PROCESSES, answers
-    assert len({stdout for stdout, _ in answers}) == 1, "several master keys"
-    assert sum("Created" in stderr for _, stderr in answers) == 1
+    instance = str(tmp_path / "instance")
+    ended = processes_at_once(START, instance, database_url, count=PROCESSES)
+    assert [one.returncode for one in ended] == [0] * PROCESSES, ended
+    assert len({one.stdout for one in ended}) == 1, "several master keys"
+    assert sum("Created" in one.stderr for one in ended) == 1
     db = open_database(database_url, 30, 1)
     assert applied(db) == list(range(1, NEWEST + 1))
     with db.read() as tx:

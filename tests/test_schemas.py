@@ -20,6 +20,7 @@ from tests.support import dump, schema_fixture
 from tests.support.dump import Dump, unopened
 from tests.support.lived_in import assert_as_it_was_left
 from tests.support.postgres import PostgresServer
+from tests.support.race import processes_at_once
 from tests.support.rotation import environment
 from tests.support.server import ROOT
 from utils import migrate as migrations
@@ -230,26 +231,8 @@ def test_nodes_that_start_together_upgrade_once(
     with old.read() as tx:
         counted = tx.all("SELECT count(*) FROM secrets")
         before = tx.all("SELECT id, password_number + 1 FROM users ORDER BY id")
-    nodes = [
-        subprocess.Popen(
-            [sys.executable, "-c", UPGRADE, str(folder), database_url],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(NODES)
-    ]
-    for node in nodes:
-        assert node.stdout is not None
-        assert node.stdout.readline() == "ready\n"
-    for node in nodes:
-        assert node.stdin is not None
-        node.stdin.write("go\n")
-        node.stdin.flush()
-    answers = [node.communicate(timeout=60) for node in nodes]
-    assert sorted(int(out) for out, _ in answers) == [0] * (NODES - 1) + [1], answers
+    ended = processes_at_once(UPGRADE, str(folder), database_url, count=NODES)
+    assert sorted(int(one.stdout) for one in ended) == [0] * (NODES - 1) + [1], ended
     with old.read() as tx:
         assert tx.all("SELECT count(*) FROM more") == counted
         assert tx.all("SELECT id, password_number FROM users ORDER BY id") == before

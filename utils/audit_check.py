@@ -72,18 +72,19 @@ def verify_all(
         with db.read() as tx:
             events, fault = verify_chain(tx, key, chain)
         yield chain, events, fault
-    for match in heads_in(heads):
-        chain, number, mac = ChainId(int(match[1])), int(match[2]), match[3]
-        with db.read() as tx:
-            there = _was_head(tx, key, chain, number, mac)
-        if not there:
-            yield chain, 0, ChainFault(number, "was the head once, and is not there now")
+    for line in heads:
+        if match := HEAD_LINE.search(line):
+            chain, number, mac = ChainId(int(match[1])), int(match[2]), match[3]
+            with db.read() as tx:
+                there = _was_head(tx, key, chain, number, mac)
+            if not there:
+                yield chain, 0, ChainFault(number, "was the head once, and is not there now")
 
 
-def heads_in(log: Iterable[str]) -> list[re.Match[str]]:
-    """The heads that a log of the server tells, each once."""
+def heads_in(log: Iterable[str]) -> list[str]:
+    """The heads that a log of the server tells, each once; of the rest nothing is kept."""
     found = (HEAD_LINE.search(line) for line in log)
-    return list({match[0]: match for match in found if match}.values())
+    return list(dict.fromkeys(match[0] for match in found if match))
 
 
 def purge_all(db: Database, key: SystemKey, before: datetime) -> int:

@@ -1,14 +1,18 @@
-"""Many at once: threads that begin together, and a gate that holds password hashing."""
+"""Many at once: threads or processes that begin together; and a gate that holds bcrypt."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from subprocess import PIPE, CompletedProcess, Popen
 from typing import Any, Literal, TypeVar
 
 import bcrypt
 import pytest
+
+from tests.support.server import ROOT
 
 Result = TypeVar("Result")
 PATIENCE_SECONDS = 60
@@ -24,6 +28,31 @@ def at_once(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
 
     with ThreadPoolExecutor(len(jobs)) as pool:
         return list(pool.map(run, jobs, timeout=PATIENCE_SECONDS))
+
+
+def processes_at_once(code: str, *arguments: str, count: int) -> list[CompletedProcess[str]]:
+    """Run so many interpreters with this code, which says "ready" and waits for a line before what
+    is to begin together."""
+    processes = [
+        Popen(
+            [sys.executable, "-c", code, *arguments],
+            cwd=ROOT,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            text=True,
+        )
+        for _ in range(count)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    ended = [(one, *one.communicate(timeout=PATIENCE_SECONDS)) for one in processes]
+    return [CompletedProcess(one.args, one.returncode, out, err) for one, out, err in ended]
 
 
 class Gate:
