@@ -189,11 +189,11 @@ def _figures(
     longest = max((until - since for since, until in service.outages), default=0.0)
     recovery = max((cluster.away.recovery(*outage) for outage in service.outages), default=0.0)
     return [
-        Figure(service.answers, "operations", at_least=attempt.scaled(2500)),
-        Figure(found.acknowledged, "acknowledged writes", at_least=attempt.scaled(800)),
+        Figure(service.answers, "operations", at_least=attempt.scaled(5000)),
+        Figure(found.acknowledged, "acknowledged writes", at_least=attempt.scaled(1500)),
         Figure(found.in_doubt, "in doubt"),
-        Figure(behind.versions, "versions opened", at_least=attempt.scaled(600)),
-        Figure(crew.revoker.revoked, "sessions ended", at_least=attempt.scaled(80)),
+        Figure(behind.versions, "versions opened", at_least=attempt.scaled(1500)),
+        Figure(crew.revoker.revoked, "sessions ended", at_least=attempt.scaled(100)),
         none(crew.revoker.alive, "alive elsewhere"),
         Figure(crew.guesser.evaluated, "wrong passwords looked at", at_least=1),
         attempt.speed(crew.guesser.full_bursts, "bursts undisturbed", at_least=1),
