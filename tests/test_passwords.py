@@ -291,3 +291,24 @@ def test_a_password_is_kept_as_it_was_sent(stranger: Person) -> None:
     assert stranger.login().status_code == 401
     stranger.password = "Correct Horse Battery Staple"
     assert stranger.login().status_code == 200
+
+
+@pytest.mark.parametrize("cost", range(4, 8))
+def test_a_wrong_password_takes_as_many_rounds_whatever_its_hash_cost(
+    cost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2 to the power of today's cost: an account whose hash is older must not answer sooner than
+    one that is not there. A right one has nothing to hide."""
+    older = make_hasher(cost).hash("right", UserId(1))
+    hasher, check, spent = make_hasher(7), bcrypt.checkpw, list[int]()
+
+    def counted(password: bytes, hashed: bytes) -> bool:
+        spent.append(2 ** int(hashed.split(b"$")[2]))
+        return check(password, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", counted)
+    assert not hasher.verify("wrong", UserId(1), older)
+    assert sum(spent) == 2**7
+    spent.clear()
+    assert hasher.verify("right", UserId(1), older)
+    assert sum(spent) == 2**cost
