@@ -123,7 +123,9 @@ def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     renewed = None
     tokens.fetch_signing_key()
     with vault.db.write() as tx:
-        found = sessions.find_session(tx, claims.session_id, claims.account_id, call.now)
+        found = sessions.find_session(
+            tx, claims.session_id, claims.account_id, call.now, claims.signed_by
+        )
         if found is not None:
             renewed = sessions.rotate_refresh(
                 tx,
@@ -164,7 +166,7 @@ def _verified(given: requests.Login) -> Credentials:
     username = parse_username(given.username)
     credentials = None
     if username is not None:
-        with vault.db.read() as tx:
+        with vault.db.read_once() as tx:
             credentials = accounts.find_credentials(tx, username)
     if credentials is None:
         vault.hasher.verify_nobody(given.password)

@@ -52,7 +52,7 @@ def token(now: datetime) -> ApiToken:
     if parsed is None:
         raise _refused()
     vault = current_vault()
-    with vault.db.read() as tx:
+    with vault.db.read_once() as tx:
         found = api_tokens.find(tx, vault.token_key, parsed, now)
     if found is None:
         raise _refused()

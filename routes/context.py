@@ -80,7 +80,9 @@ def vault_of(app: Flask) -> Vault:
 
     What must not start ends the process with one line on stderr.
     """
-    context = cast(_Context, app.extensions[_NAME])
+    context: _Context = app.extensions[_NAME]
+    if context.vault is not None:  # each request asks several times
+        return context.vault
     with context.opening:
         if context.vault is None:
             try:

@@ -38,6 +38,7 @@ Path = ParamSpec("Path")
 
 JSON = "application/json"
 _SOON = timedelta(seconds=1)
+_REMEMBERED = 256  # Accept headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +166,23 @@ def answer(
 ) -> Response:
     """A JSON response."""
     response = Response(shaped.model_dump_json(), status=status, content_type=JSON)
-    response.headers.update(headers or {})
+    if headers:
+        response.headers.update(headers)
     return response
 
 
 def _negotiate(produces: tuple[str, ...]) -> str:
     """The first of *produces* unless the caller prefers another (RFC 9110 section 12.5.1)."""
-    # Many clients ask for "application/json; charset=utf-8", which Werkzeug takes for another type.
-    plain = re.sub(r';\s*charset="?utf-?8"?', "", request.headers.get("Accept", ""), flags=re.I)
-    accepted = parse_accept_header(plain, MIMEAccept)
-    chosen = accepted.best_match(produces) if accepted else produces[0]
+    sent = request.headers.get("Accept", "")
+    chosen = _preferred(sent, produces) if sent else produces[0]
     if chosen is None:
         raise NotAcceptable(f"This URL answers with: {', '.join(produces)}.")
     return chosen
+
+
+@functools.lru_cache(_REMEMBERED)
+def _preferred(sent: str, produces: tuple[str, ...]) -> str | None:
+    # Many clients ask for "application/json; charset=utf-8", which Werkzeug takes for another type.
+    plain = re.sub(r';\s*charset="?utf-?8"?', "", sent, flags=re.I)
+    accepted = parse_accept_header(plain, MIMEAccept)
+    return accepted.best_match(produces) if accepted else produces[0]

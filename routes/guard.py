@@ -133,8 +133,10 @@ def _owner(scope: Scope, now: datetime) -> Principal:
 
 def _find(claims: tokens.Claims, now: datetime) -> Session:
     """The row decides, on every request: a session ended anywhere is ended here at once."""
-    with current_vault().db.read() as tx:
-        found = sessions.find_session(tx, claims.session_id, claims.account_id, now)
+    with current_vault().db.read_once() as tx:
+        found = sessions.find_session(
+            tx, claims.session_id, claims.account_id, now, claims.signed_by
+        )
     if found is None:
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
     note_caller(found)

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 import flask_jwt_extended as fje
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import get_unverified_header
 from jwt.exceptions import PyJWTError
@@ -37,7 +37,7 @@ _LONGEST = 4096  # bytes; no cookie of ours is longer (ASVS 3.3.5)
 _CONFIGURED_KID = "configured"
 _LEEWAY_SECONDS = 30
 _REMEMBERED_TOKENS = 4096  # of a process: some 1 KB each
-_REMEMBERED_HEADERS = 64
+_MEMORY = "secrets-manager-verified-tokens"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # no other spelling
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
@@ -52,6 +52,7 @@ class Claims:
     account_id: UserId
     token_id: str = field(repr=False)
     csrf: str = field(repr=False)
+    signed_by: int | None  # the number of the key, which must still be there; None: configured
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def install(app: Flask, settings: Settings) -> None:
         JWT_DECODE_LEEWAY=_LEEWAY_SECONDS,
     )
     manager = fje.JWTManager(app)
+    app.extensions[_MEMORY] = lru_cache(_REMEMBERED_TOKENS)(_verify)
 
     @manager.encode_key_loader
     def _encode_key(_identity: str) -> str:
@@ -149,8 +151,7 @@ def _claims(cookie: str, kind: str) -> Claims:
     if len(sent) != 1 or len(sent[0]) > _LONGEST or not _TOKEN.fullmatch(sent[0]):
         raise _refused()
     try:
-        key = _verifying_key(_kid(sent[0].partition(".")[0]))
-        verified = _verified(sent[0], key)
+        verified: _Verified = current_app.extensions[_MEMORY](sent[0])
     except (PyJWTError, JWTExtendedException, ValueError, TypeError, RecursionError) as error:
         # All that a forged token can provoke; deep JSON in it is a RecursionError. One
         # answer for everything: the reason would only help whoever forged it.
@@ -161,24 +162,19 @@ def _claims(cookie: str, kind: str) -> Claims:
     return verified.claims
 
 
-@lru_cache(_REMEMBERED_HEADERS)
-def _kid(header: str) -> object:
-    """The key that the first part of a token names. Not believed: it only says which to look up."""
-    return get_unverified_header(f"{header}..").get("kid")
-
-
-@lru_cache(_REMEMBERED_TOKENS)
-def _verified(token: str, _key: str) -> _Verified:
+def _verify(token: str) -> _Verified:
     """What a token says, if it is genuine. Verifying one costs more than the rest of a request, and
-    its signature does not change: so each is verified once by a process, as long as the database
-    still has the key that did it, which the caller has asked. All that ends a token before its key
-    (its time, its session, its account) is looked at each time."""
+    its signature does not change: so each is verified once by a process. All that ends a token
+    before its time (the key that signed it, its session, its account) is asked for with its
+    session, each time."""
+    kid = get_unverified_header(token).get("kid")  # which decode_token hands to _decode_key
     found = fje.decode_token(token)
     claims = Claims(
         session_id=_id(found["sid"]),
         account_id=UserId(_number(found["sub"])),
         token_id=_id(found["jti"]),
         csrf=_id(found["csrf"]),
+        signed_by=None if kid == _CONFIGURED_KID else _number(kid),
     )
     return _Verified(claims, found["type"], found["exp"])
 
@@ -231,27 +227,24 @@ def _signing_key() -> tuple[str, str]:
     if vault.settings.JWT_SECRET_KEY:
         return _CONFIGURED_KID, vault.settings.JWT_SECRET_KEY
     if "signing_key" not in g:
-        with vault.db.read() as tx:
+        with vault.db.read_once() as tx:
             g.signing_key = system.current_signing_key(tx, vault.master)
     return str(g.signing_key.number), g.signing_key.key.decode()
 
 
 def _verifying_key(kid: object) -> str:
-    """The key that a token names, while it exists. The database is asked once per request. Raises
-    NotAuthenticated."""
+    """The key that a token names, while it exists. Raises NotAuthenticated."""
     vault = current_vault()
     configured = vault.settings.JWT_SECRET_KEY
     if configured and kid == _CONFIGURED_KID:
         return configured
     if configured:
         raise _refused()
-    number, known = _number(kid), g.setdefault("verifying_keys", {})
-    if number not in known:
-        with vault.db.read() as tx:
-            known[number] = system.find_signing_key(tx, vault.master, number)
-    if known[number] is None:
+    with vault.db.read_once() as tx:
+        known = system.find_signing_key(tx, vault.master, _number(kid))
+    if known is None:
         raise _refused()
-    return str(known[number].key.decode())
+    return known.key.decode()
 
 
 def _refused() -> NotAuthenticated:

@@ -54,7 +54,12 @@ def install(app: Flask, observers: Iterable[Observer]) -> None:
 
 def current_trace() -> Trace:
     """That of the request that is being handled."""
-    trace = request.environ[_KEY]
+    return trace_of(request.environ)
+
+
+def trace_of(environ: WSGIEnvironment) -> Trace:
+    """That of this request."""
+    trace = environ[_KEY]
     assert isinstance(trace, Trace)  # noqa: S101 - _Traced put it there
     return trace
 

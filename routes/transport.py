@@ -12,15 +12,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, request
+from flask import Flask, request
 from werkzeug.exceptions import BadRequest
 
 from config import Settings
 from models.errors import ForeignOrigin, InsecureTransport
 from models.settings_text import Network
-from routes.trace import request_id
+from routes.trace import trace_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,14 +34,14 @@ _FORWARDING = (
     "X_REAL_IP",
     "VIA",
 )
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-_HSTS = "max-age=31536000; includeSubDomains"
+_HEADERS = (  # a response that has one of its own keeps it, in this spelling
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+_HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,7 @@ def install(app: Flask, settings: Settings) -> None:
             _refuse_plain_http(settings)
 
     app.before_request(check)
-    app.after_request(_finish)
-    app.wsgi_app = _ForwardedHeaders(  # type: ignore[method-assign, assignment]
+    app.wsgi_app = _Headers(  # type: ignore[method-assign, assignment]
         app.wsgi_app, settings.TRUSTED_PROXIES
     )
 
@@ -142,17 +141,9 @@ def _refuse_foreign_origin(settings: Settings) -> None:
         raise ForeignOrigin("This request was sent for another site's page, and is refused.")
 
 
-def _finish(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers["X-Request-ID"] = request_id()
-    if request.is_secure:
-        response.headers["Strict-Transport-Security"] = _HSTS
-    return response
-
-
-class _ForwardedHeaders:
-    """Believe ``X-Forwarded-For`` and ``X-Forwarded-Proto`` from the configured proxies only.
+class _Headers:
+    """Put ours on every response; and believe ``X-Forwarded-For`` and ``X-Forwarded-Proto``, from
+    the configured proxies only.
 
     Werkzeug's ProxyFix counts hops and believes whoever connects. Here the address must be
     configured, and the client is the rightmost one that is not a proxy of ours: everything to
@@ -166,7 +157,16 @@ class _ForwardedHeaders:
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         if self._trusted and self._is_trusted(environ.get("REMOTE_ADDR", "")):
             self._believe(environ)
-        return self._app(environ, start)
+
+        def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            there = {name for name, _ in headers}
+            headers += [header for header in _HEADERS if header[0] not in there]
+            headers.append(("X-Request-ID", trace_of(environ).request_id))
+            if environ["wsgi.url_scheme"] == "https":
+                headers.append(_HSTS)
+            return start(status, headers, *rest)
+
+        return self._app(environ, begin)
 
     def _believe(self, environ: WSGIEnvironment) -> None:
         proto = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()

@@ -41,6 +41,42 @@ def add_one(tx: Tx) -> int:
     return tx.run("UPDATE numbers SET n = n + 1 WHERE id = ?", 1)
 
 
+# --- reading once ------------------------------------------------------------------------------
+
+
+def test_a_read_of_one_statement_sees_what_is_committed(db: Database) -> None:
+    """And nothing of what is not; it is over when it is done."""
+    with db.write() as tx:
+        add_one(tx)
+        with db.read_once() as reading:
+            assert reading.one("SELECT n FROM numbers WHERE id = 1") == (0,)
+    with db.read_once() as reading:
+        assert reading.all("WITH a (n) AS (SELECT n FROM numbers) SELECT n FROM a") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE numbers SET n = 7", "DELETE FROM numbers", "INSERT INTO numbers VALUES (2, 7)"],
+)
+def test_it_cannot_write(db: Database, statement: str) -> None:
+    """There would be no transaction to undo it."""
+    with db.read_once() as tx, pytest.raises(RuntimeError):
+        tx.run(statement)
+    with db.read_once() as tx, pytest.raises(RuntimeError):
+        tx.run_many("INSERT INTO numbers VALUES (?, ?)", [(2, 7), (3, 7)])
+    with db.read() as tx:
+        assert tx.all("SELECT id, n FROM numbers") == [(1, 0)]
+
+
+def test_it_has_no_second_statement(db: Database) -> None:
+    """Which would see another state; a transaction after it has its own."""
+    with db.read_once() as tx:
+        assert tx.one("SELECT n FROM numbers WHERE id = 1") == (0,)
+        with pytest.raises(RuntimeError):
+            tx.one("SELECT n FROM numbers WHERE id = 1")
+    assert number(db) == 0
+
+
 # --- commit and rollback -----------------------------------------------------------------------
 
 

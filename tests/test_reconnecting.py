@@ -11,13 +11,15 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 
 from models.errors import DatabaseUnavailable
 from tests.support.postgres import PostgresServer
-from utils.postgres import PostgresDatabase, _PostgresTx
+from utils.postgres import _FRESH_SECONDS, PostgresDatabase, _PostgresTx
 
 pytestmark = pytest.mark.one_engine("postgresql", "SQLite is never away and back")
 
@@ -42,6 +44,7 @@ def db(postgres: PostgresServer) -> Iterator[PostgresDatabase]:
     with ThreadPoolExecutor(_POOL) as pool:
         for user in [pool.submit(use) for _ in range(_POOL)]:
             user.result()
+    time.sleep(2 * _FRESH_SECONDS)
     yield opened
     opened.close()
 
@@ -97,6 +100,36 @@ def test_one_connection_that_is_cut_costs_no_answer(
         for _ in range(_POOL):
             assert seconds_of_a_read(db) < _SOON
         assert working.one("SELECT 1") == (1,)
+
+
+def test_a_connection_that_has_just_answered_is_not_asked_whether_it_is_there(
+    db: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That would be another round trip on each request of a busy service. A moment later it is."""
+    asked = []
+    really = ConnectionPool.check_connection
+
+    def check(connection: Any) -> None:
+        asked.append(connection)
+        really(connection)
+
+    monkeypatch.setattr(ConnectionPool, "check_connection", check)
+    with db.read_once() as tx:
+        tx.one("SELECT 1")
+        first = tx._connection  # type: ignore[attr-defined]
+    assert asked == [first]
+    first.answered_at = time.monotonic() + 60  # as if it were busy ever since
+    used = []
+    for _ in range(_POOL):  # the pool hands them out in turn
+        with db.read_once() as tx:
+            tx.one("SELECT 1")
+            used.append(tx._connection)  # type: ignore[attr-defined]
+    assert first in used
+    assert asked.count(first) == 1
+    first.answered_at = time.monotonic() - 2 * _FRESH_SECONDS
+    for _ in range(_POOL):
+        seconds_of_a_read(db)
+    assert asked.count(first) == 2
 
 
 def test_nobody_waits_for_a_database_that_is_known_to_be_away(

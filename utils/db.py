@@ -10,6 +10,7 @@ differs is the dialect: a handful of rewrites, applied once per statement and re
     transaction      SQLite                 PostgreSQL            commits           rolls back
     db.read()        BEGIN                  REPEATABLE READ,      (nothing to)      at its end
                                             READ ONLY
+    db.read_once()   (none: one statement sees one state by itself, on both engines)
     db.write()       BEGIN IMMEDIATE        BEGIN                 at its end        on any exception
 
 A write transaction on SQLite takes the one write lock at its beginning, never halfway: a
@@ -45,6 +46,7 @@ TRIES = 4  # of a transaction that loses conflicts; PostgreSQL takes a second to
 _LONGEST_PAUSE_SECONDS = 0.1
 PATIENCE = 6  # busy timeouts for which a rotation, which has time, asks a busy database again
 _SQLITE = "sqlite:///"
+_READS = ("SELECT ", "WITH ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def _translate(dialect: Dialect, sql: str) -> str:
 class Tx(ABC):
     """An open transaction. Holding one is what allows a function to touch the database."""
 
+    __slots__ = ()
+
     dialect: Dialect
 
     def one(self, sql: str, *parameters: object) -> Row | None:
@@ -161,6 +165,14 @@ class Database(ABC):
         """A transaction that only reads, and sees one state. It does not wait for a writer
         (but see :meth:`warnings` for SQLite without WAL)."""
 
+    def read_once(self) -> AbstractContextManager[Tx]:
+        """The same for one statement, which is a transaction by itself, and needs no BEGIN: what
+        each request does first would else cost twice as much, and on PostgreSQL four times.
+
+        A second statement would see another state, and raises RuntimeError.
+        """
+        return self.read()
+
     @abstractmethod
     def write(self, *, wait: bool = True) -> AbstractContextManager[Tx]:
         """A transaction that commits at its end, and rolls back on any exception.
@@ -195,6 +207,14 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close all connections. The object can be used again and opens new ones."""
+
+
+def require_one_read(sql: str, *, done: bool) -> int:
+    """For the engines: what :meth:`Database.read_once` is for. Raises RuntimeError; else 1, the
+    number of statements."""
+    if done or not sql.startswith(_READS):
+        raise RuntimeError("read_once is for one statement that reads")
+    return 1
 
 
 _of_this_thread = threading.local()

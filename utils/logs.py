@@ -100,6 +100,7 @@ def configure(form: LogFormat = "auto", level: str = "info") -> None:
     handlers = logging.getLogger().handlers
     if any(not isinstance(handler.formatter, _Formatter) for handler in handlers):
         return
+    _gather_less()
     as_json = form == "json" or (form == "auto" and not sys.stderr.isatty())
     logging.config.dictConfig(
         {
@@ -128,6 +129,14 @@ def configure(form: LogFormat = "auto", level: str = "info") -> None:
         }
     )
     _take_over_what_nobody_caught()
+
+
+def _gather_less() -> None:
+    """Who called, in which thread and process: no line of ours says so, and to find it out for each
+    costs half of the line (Logging HOWTO, "Optimization")."""
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    setattr(logging, "logAsyncioTasks", False)  # noqa: B010 - Python 3.10 has no such variable
 
 
 def describe(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -22,7 +23,7 @@ from models.errors import (
     RotationRunning,
 )
 from models.rows import Fault
-from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx, note_commit
+from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx, note_commit, require_one_read
 
 # The pool warns of each failing connection in libpq's words, which quote parts of the URL: with a
 # mistyped one, of the password. What failed reaches the log as DatabaseUnavailable.
@@ -30,6 +31,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _NO_WAIT_SECONDS = 0.001
 _NO_HOPE_SECONDS = 0.1
+_FRESH_SECONDS = 0.1
 _REPLACING_SECONDS = 1.0
 _STREAMED_AT_ONCE = 200  # rows, of at most 90 KB
 _BUSY_SENTENCE = "The database is busy. Try again in a moment."
@@ -96,6 +98,17 @@ class PostgresDatabase(Database):
             yield tx
 
     @contextmanager
+    def read_once(self) -> Iterator[Tx]:
+        """See :meth:`Database.read_once`."""
+        self.at_rest()
+        began = time.perf_counter()
+        with _our_errors(), self._open_pool().connection(self._patience(None)) as connection:
+            self._away, self._answered_at = False, time.monotonic()
+            self.waited("connection", time.perf_counter() - began)
+            yield _Once(connection)
+            connection.answered_at = time.monotonic()
+
+    @contextmanager
     def write(self, *, wait: bool = True) -> Iterator[Tx]:
         """See :meth:`Database.write`."""
         with self._transaction(None if wait else _NO_WAIT_SECONDS) as tx:
@@ -120,6 +133,7 @@ class PostgresDatabase(Database):
                 self._away, self._answered_at = False, time.monotonic()
                 self.waited("connection", time.perf_counter() - began)
                 yield _PostgresTx(connection)
+                connection.answered_at = time.monotonic()
                 committing = stores
         except DatabaseUnavailable as error:
             if committing:
@@ -137,6 +151,8 @@ class PostgresDatabase(Database):
     def _check(self, connection: _Connection) -> None:
         """Before each use. Where one is found dead the others are too, as after any restart. The
         pool would try them one by one, with ever longer pauses: too long for a request."""
+        if time.monotonic() - connection.answered_at < _FRESH_SECONDS:
+            return  # a database that went away since then would not be back yet
         connection.patience = self._busy_timeout_ms / 1000
         try:
             ConnectionPool.check_connection(connection)
@@ -219,6 +235,7 @@ class _Connection(psycopg.Connection):
     """A connection that can lose patience with its server, in seconds."""
 
     patience: float | None = None
+    answered_at: float = -math.inf  # by time.monotonic()
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """What everything that is sent passes through."""
@@ -270,6 +287,23 @@ class _PostgresTx(Tx):
         # As bytes: psycopg's types take only literals as text, to keep values out of SQL;
         # ours are constants, and a test reads the tree to keep it so.
         return self._connection.execute(POSTGRESQL.translate(sql).encode(), parameters)
+
+
+class _Once(_PostgresTx):
+    """Autocommit: a statement that reads is a transaction by itself."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        super().__init__(connection)
+        self._done = False
+
+    def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:  # noqa: ARG002
+        """Raises RuntimeError."""
+        return require_one_read(sql, done=True)
+
+    def _execute(self, sql: str, parameters: tuple[object, ...]) -> psycopg.Cursor[Row]:
+        require_one_read(sql, done=self._done)
+        self._done = True
+        return super()._execute(sql, parameters)
 
 
 @contextmanager

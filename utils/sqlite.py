@@ -6,16 +6,16 @@ import os
 import time
 import weakref
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from models.errors import DatabaseBusy, DatabaseUnavailable
 from models.rows import Fault
-from utils.db import PATIENCE, SQLITE, Database, Row, Tx, note_commit
+from utils.db import PATIENCE, SQLITE, Database, Tx
 from utils.lockfile import hold_lock_file
 from utils.sqlite_library import BUSY, has_wal_reset_bug, our_errors, primary_code, sqlite3
 from utils.sqlite_remains import scrub
+from utils.sqlite_tx import Once, Transaction, Write, text
 
 _TRUNCATE_WAIT_MS = 10
 _LOCK_WAIT_MS, _RETRY_SECONDS = 10, 0.005
@@ -48,42 +48,27 @@ class SqliteDatabase(Database):
         self._create_private_file()
         _databases.add(self)
 
-    @contextmanager
-    def read(self) -> Iterator[Tx]:
+    def read(self) -> AbstractContextManager[Tx]:
         """See :meth:`Database.read`."""
-        with self._transaction("BEGIN", "ROLLBACK") as tx:
-            yield tx
+        return Transaction(self)
 
-    @contextmanager
-    def write(self, *, wait: bool = True) -> Iterator[Tx]:
+    def read_once(self) -> AbstractContextManager[Tx]:
+        """See :meth:`Database.read_once`."""
+        return Once(self)
+
+    def write(self, *, wait: bool = True) -> AbstractContextManager[Tx]:
         """See :meth:`Database.write`."""
-        with self._transaction("BEGIN IMMEDIATE", "COMMIT", _LOCK_WAIT_MS if wait else 0) as tx:
-            yield tx
-        note_commit()
+        return Write(self, wait=wait)
 
-    @contextmanager
-    def _transaction(self, begin: str, end: str, wait_ms: int | None = None) -> Iterator[Tx]:
-        self.at_rest()
-        connection = self._take()
-        try:
-            with our_errors():
-                if wait_ms is None:
-                    connection.execute(begin)
-                else:
-                    connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
-                    began = time.perf_counter()
-                    self._insist(connection, begin, wait=wait_ms > 0)
-                    self.waited("lock", time.perf_counter() - began)
-                    connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
-            yield _SqliteTx(connection)
-            with our_errors():
-                connection.execute(end)
-        except BaseException as error:
-            self._undo(connection, broken=isinstance(error, DatabaseUnavailable))
-            raise
-        self._idle.append(connection)
+    def lock(self, connection: sqlite3.Connection, *, wait: bool) -> None:
+        """Begin a write transaction."""
+        connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MS if wait else 0}")
+        began = time.perf_counter()
+        self._insist(connection, "BEGIN IMMEDIATE", wait=wait)
+        self.waited("lock", time.perf_counter() - began)
+        connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
 
-    def _undo(self, connection: sqlite3.Connection, *, broken: bool) -> None:
+    def undo(self, connection: sqlite3.Connection, *, broken: bool) -> None:
         """Roll back. After an I/O error the connection's own state can't be trusted: close it,
         which rolls back as well, and must not hide the first error."""
         try:
@@ -97,7 +82,12 @@ class SqliteDatabase(Database):
         else:
             self._idle.append(connection)
 
-    def _take(self) -> sqlite3.Connection:
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """For the next transaction."""
+        self._idle.append(connection)
+
+    def take(self) -> sqlite3.Connection:
+        """A connection that nobody else uses until it is given back."""
         if self._pid != os.getpid():
             # SQLite forbids a forked process to use its parent's connections, even to close
             # them. They are kept, so that the garbage collector doesn't close them either.
@@ -110,7 +100,7 @@ class SqliteDatabase(Database):
             return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        with our_errors():
+        with our_errors:
             connection = sqlite3.connect(
                 f"{self.path.absolute().as_uri()}?{self.open_as}",
                 uri=True,
@@ -118,7 +108,7 @@ class SqliteDatabase(Database):
                 isolation_level=None,  # we say BEGIN ourselves
                 check_same_thread=False,  # the pool never gives one to two threads at once
             )
-            connection.text_factory = _text
+            connection.text_factory = text
             try:
                 for pragma in self._pragmas():
                     self._insist(connection, pragma)
@@ -194,7 +184,7 @@ class SqliteDatabase(Database):
         slow reader would lock every writer out. So it is tried for a moment only, and most of
         the copying is done before, by PASSIVE.
         """
-        connection = self._take()
+        connection = self.take()
         try:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
             connection.execute(f"PRAGMA busy_timeout = {_TRUNCATE_WAIT_MS}")
@@ -212,9 +202,9 @@ class SqliteDatabase(Database):
 
         Raises DatabaseUnavailable.
         """
-        connection = self._take()
+        connection = self.take()
         try:
-            with our_errors():
+            with our_errors:
                 connection.execute("VACUUM INTO ?", (str(path),))
         finally:
             self._idle.append(connection)
@@ -222,10 +212,10 @@ class SqliteDatabase(Database):
     def is_open_elsewhere(self) -> bool:
         """Whether anybody else has the database open: SQLite lets only the last connection switch
         WAL off. (Without WAL that can't be told.) To be called while no transaction is open."""
-        connection = self._take()
+        connection = self.take()
         try:
             connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MS}")
-            with our_errors():
+            with our_errors:
                 connection.execute("PRAGMA journal_mode = DELETE")
             return False
         except DatabaseBusy:
@@ -284,45 +274,3 @@ def _close_before_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_close_before_fork)
-
-
-class _SqliteTx(Tx):
-    dialect = SQLITE
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def all(self, sql: str, *parameters: object) -> list[Row]:
-        with our_errors():
-            # Fetched whole: a RETURNING statement that is left half read does not commit.
-            return self._execute(sql, parameters).fetchall()
-
-    def run(self, sql: str, *parameters: object) -> int:
-        with our_errors():
-            return self._execute(sql, parameters).rowcount
-
-    def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
-        with our_errors():
-            return self._connection.executemany(SQLITE.translate(sql), rows).rowcount
-
-    def stream(self, sql: str) -> Generator[Row, None, None]:
-        """Row after row. Raises UnicodeDecodeError for a text that is none, and which a copy would
-        hold as :func:`_text` makes it."""
-        self._connection.text_factory = bytes.decode
-        try:
-            with our_errors():
-                yield from self._connection.execute(sql)
-        finally:
-            self._connection.text_factory = _text
-
-    def _execute(self, sql: str, parameters: tuple[object, ...]) -> sqlite3.Cursor:
-        return self._connection.execute(SQLITE.translate(sql), parameters)
-
-
-def _text(raw: bytes) -> str:
-    """What a text column holds, whatever that is.
-
-    The module's own decoder raises on what isn't UTF-8, and quotes it: one flipped bit in one
-    ciphertext would stop a whole rotation. So it becomes a text that does not open.
-    """
-    return raw.decode(errors="replace")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from models.errors import DatabaseBusy, DatabaseUnavailable, IntegrityViolation
@@ -43,21 +41,37 @@ def has_wal_reset_bug(version: tuple[int, int, int] | None = None) -> bool:
     return found < (3, 51, 3) and not repaired_branch
 
 
-@contextmanager
-def our_errors() -> Iterator[None]:
-    """Foreign exceptions stop here. A mistake in our SQL passes: it is a bug, not weather."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise IntegrityViolation("The database refused the change.") from error
-    except sqlite3.DatabaseError as error:
-        code = primary_code(error)
-        if code in BUSY:
-            raise DatabaseBusy("The database is busy. Try again in a moment.") from error
-        if code in _UNAVAILABLE:
-            _, why = _UNAVAILABLE[code]
-            raise DatabaseUnavailable("The database is not available.", why) from error
-        raise
+class _OurErrors:
+    """Foreign exceptions stop here. A mistake in our SQL passes: it is a bug, not weather.
+
+    Around every statement, so written out: a generator's context manager costs as much as the
+    statement does.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if isinstance(error, sqlite3.DatabaseError) and (ours := _translated(error)) is not None:
+            raise ours from error
+
+
+our_errors = _OurErrors()
+
+
+def _translated(error: sqlite3.DatabaseError) -> Exception | None:
+    if isinstance(error, sqlite3.IntegrityError):
+        return IntegrityViolation("The database refused the change.")
+    code = primary_code(error)
+    if code in BUSY:
+        return DatabaseBusy("The database is busy. Try again in a moment.")
+    if code in _UNAVAILABLE:
+        return DatabaseUnavailable("The database is not available.", _UNAVAILABLE[code][1])
+    return None
 
 
 def primary_code(error: sqlite3.DatabaseError) -> int | None:

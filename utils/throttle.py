@@ -85,6 +85,9 @@ class Throttle:
         self._pair, self._account, self._source = pair, account, source
         self._registrations = registrations
         self._of_principal, self._of_source = requests
+        # Asked for on each request, and always the same.
+        self.requests_of_principal = lru_cache(_REMEMBERED)(self._requests_of_principal)
+        self.requests_of_source = lru_cache(_REMEMBERED)(self._requests_of_source)
 
     def guess(self, username: str, address: str | None) -> Guess:
         """The limits for a password sent for *username*, as typed, from *address*."""
@@ -105,11 +108,11 @@ class Throttle:
         subject = self._subject("registration", source_of(address))
         return _bucket(subject, self._registrations, _HOUR)
 
-    def requests_of_principal(self, who: str) -> tuple[Bucket, ...]:
+    def _requests_of_principal(self, who: str) -> tuple[Bucket, ...]:
         """The limit for requests by the token, or the account, with this id."""
         return _bucket(self._subject("principal", who), self._of_principal, _MINUTE)
 
-    def requests_of_source(self, address: str | None) -> tuple[Bucket, ...]:
+    def _requests_of_source(self, address: str | None) -> tuple[Bucket, ...]:
         """The limit for requests from *address*."""
         return _bucket(self._subject("requests", source_of(address)), self._of_source, _MINUTE)
 

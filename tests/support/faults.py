@@ -75,6 +75,12 @@ class FaultyDatabase(Database):
             yield _FaultyTx(tx, self._plan)
 
     @contextmanager
+    def read_once(self) -> Iterator[Tx]:
+        """See :meth:`Database.read_once`."""
+        with self._inner.read_once() as tx:
+            yield _FaultyTx(tx, self._plan)
+
+    @contextmanager
     def write(self, *, wait: bool = True) -> Iterator[Tx]:
         """See :meth:`Database.write`. A commit that fails "after" has happened."""
         with self._inner.write(wait=wait) as tx:

@@ -18,7 +18,11 @@ _COLUMNS = (
 )
 _LIVE = "s.idle_expires_at > ? AND s.expires_at > ?"
 _SELECT = "SELECT " + _COLUMNS + " FROM sessions s JOIN users u ON u.id = s.user_id "  # noqa: S608
-_FIND = _SELECT + "WHERE s.id = ? AND u.id = ? AND u.state = 'active' AND " + _LIVE
+_FIND = (
+    _SELECT + "WHERE s.id = ? AND u.id = ? AND u.state = 'active' AND " + _LIVE + " "  # noqa: S608
+    "AND (CAST(? AS BIGINT) IS NULL "
+    "OR EXISTS (SELECT 1 FROM system_keys k WHERE k.purpose = 'signing' AND k.id = ?))"
+)
 _PAGE = (
     _SELECT + "WHERE s.user_id = ? AND " + _LIVE + " AND (s.created_at, s.id) < (?, ?) "
     "ORDER BY s.created_at DESC, s.id DESC LIMIT ?"
@@ -84,10 +88,13 @@ def open_session(
     return session
 
 
-def find_session(tx: Tx, session_id: str, account: UserId, now: datetime) -> Session | None:
-    """The session, if it still lives and belongs to the account that the token names."""
+def find_session(
+    tx: Tx, session_id: str, account: UserId, now: datetime, signed_by: int | None = None
+) -> Session | None:
+    """The session, if it still lives and belongs to the account that the token names; and if the
+    key with the number *signed_by* is still there, where one of ours signed the token."""
     moment = to_microseconds(now)
-    row = tx.one(_FIND, session_id, account, moment, moment)
+    row = tx.one(_FIND, session_id, account, moment, moment, signed_by, signed_by)
     return _session(row) if row is not None else None
 
 
