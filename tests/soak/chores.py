@@ -137,12 +137,13 @@ def _middle(numbers: list[int]) -> int:
 
 
 def _memory(pid: int) -> int:
-    """PSS where the system tells it: what is shared is counted once. Otherwise RSS. In KiB."""
-    for name, field in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
-        with suppress(PermissionError, FileNotFoundError):
-            for line in Path(f"/proc/{pid}/{name}").read_text().splitlines():
-                if line.startswith(field):
-                    return int(line.split()[1])
+    """Its anonymous memory where the system tells it: what a leak would be in. Pages of files come
+    and go with the system's cache, and a share of them (PSS) with each command beside that loads
+    the same libraries. Otherwise RSS. In KiB."""
+    with suppress(FileNotFoundError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1])
     asked = ["ps", "-o", "rss=", "-p", str(pid)]
     return int(subprocess.run(asked, check=True, capture_output=True).stdout or 0)
 
