@@ -56,6 +56,7 @@ def test_a_hundred_names_take_as_many_statements_as_one(alice: Person, recorded:
     who is calling, and then (owner, find, count, insert, key, versions), (owner, find, update, key,
     versions), all of these, (owner, find), and (read)."""
     counts: dict[int, list[int]] = {}
+    assert alice.get("/account").status_code == 200  # the first time, the signing key is asked for
     for count in (1, 100):
         names = [f"{count}/{write['name']}" for write in numbered(count)]
         writes = [{"name": name, "secret": "value"} for name in names]

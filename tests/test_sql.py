@@ -16,7 +16,10 @@ DRIVERS = {"execute", "executemany", "executescript", "cursor"}
 # Tx.one, all_of and run_of hand their own argument on; a migration's statements come from its file.
 HANDED_ON = {("utils/db.py", "sql"), ("utils/migrate.py", "statement")}
 # The last one makes statements of the names that PostgreSQL's catalogue has, and of nothing else.
-ENGINES = {"utils/sqlite.py", "utils/postgres.py", "utils/table_copy.py"}
+ENGINES = {
+    *("utils/sqlite.py", "utils/sqlite_tx.py"),
+    *("utils/postgres.py", "utils/table_copy.py"),
+}
 Constants = dict[str, ast.expr]
 
 

@@ -123,6 +123,12 @@ class Recording(Wrapped):
             yield _RecordingTx(tx, self)
 
     @contextmanager
+    def read_once(self) -> Iterator[Tx]:
+        """See :meth:`Database.read_once`."""
+        with self._inner.read_once() as tx:
+            yield _RecordingTx(tx, self)
+
+    @contextmanager
     def write(self, *, wait: bool = True) -> Iterator[Tx]:
         """See :meth:`Database.write`."""
         self.written.append(0)

@@ -9,7 +9,7 @@ from models.rows import Secret, SecretQuery, UserId
 from models.times import to_microseconds
 from utils.crypto import MasterKeys
 from utils.db import Tx
-from utils.store.secret_reads import AFTER_ANY_NAME, opened, unwrapping
+from utils.store.secret_reads import AFTER_ANY_NAME, opened
 from utils.store.secret_rows import LIVE, WITH_VALUE, labels_json
 
 MAX_SECRETS = 1_000
@@ -46,8 +46,7 @@ def export(
     sizes = [tx.all(_SIZE, *bounds, MAX_SECRETS + 1)[0] for bounds in ranges]
     if sum(row[0] for row in sizes) > MAX_SECRETS or sum(row[1] for row in sizes) > _MAX_STORED:
         raise _too_much()
-    unwrap = unwrapping(master, owner)
-    secrets = [opened(row, owner, unwrap) for bounds in ranges for row in tx.all(_READ, *bounds)]
+    secrets = [opened(row, owner, master) for bounds in ranges for row in tx.all(_READ, *bounds)]
     if sum(len(secret.value.data) for secret in secrets) > MAX_BYTES:
         raise _too_much()
     return secrets

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from models.errors import Undecryptable
@@ -18,7 +17,7 @@ from models.rows import (
     WrappedKey,
 )
 from models.times import to_microseconds
-from utils.crypto import MasterKeys, UserKey, unseal
+from utils.crypto import MasterKeys, unseal
 from utils.db import Row, Tx
 from utils.store.secret_rows import (
     GONE,
@@ -33,7 +32,6 @@ from utils.store.secret_rows import (
     live_one,
 )
 
-Unwrapping = Callable[[WrappedKey, KeyId], UserKey]
 _OPENABLE = (
     "SELECT " + WITH_VALUE + "FROM secrets s "
     "JOIN secret_versions v ON v.secret_id = s.id "
@@ -81,7 +79,7 @@ def read(
     if row is None:
         known = version is not None and live_one(find(tx, owner, name), now) is not None
         raise absent_version() if known else absent()
-    return opened(row, owner, unwrapping(master, owner))
+    return opened(row, owner, master)
 
 
 def read_many(
@@ -94,31 +92,20 @@ def read_many(
     if not names:
         return {}
     found: dict[SecretName, Secret | Undecryptable] = {}
-    unwrap = unwrapping(master, owner)
     for row in tx.all_of(_READ_MANY, [(name,) for name in names], owner, to_microseconds(now)):
         try:
-            found[SecretName(row[1])] = opened(row, owner, unwrap)
+            found[SecretName(row[1])] = opened(row, owner, master)
         except Undecryptable as error:
             found[SecretName(row[1])] = error
     return found
 
 
-def unwrapping(master: MasterKeys, owner: UserId) -> Unwrapping:
-    """Opens the keys of one account, each of them once: its secrets share one or two."""
-
-    @functools.cache
-    def unwrap(wrapped: WrappedKey, key_id: KeyId) -> UserKey:
-        return master.unwrap_user_key(wrapped, owner, key_id)
-
-    return unwrap
-
-
-def opened(row: Row, owner: UserId, unwrap: Unwrapping) -> Secret:
+def opened(row: Row, owner: UserId, master: MasterKeys) -> Secret:
     """A row with the columns of ``WITH_VALUE``, decrypted. Raises Undecryptable: which, where."""
     info = info_of(row)
     number, ciphertext, key_id, state, sealed, wrapping = row[10:]
     try:
-        key = unwrap(WrappedKey(sealed, wrapping), KeyId(key_id))
+        key = master.unwrap_user_key(WrappedKey(sealed, wrapping), owner, KeyId(key_id))
         value = unseal(key, Ciphertext(ciphertext), owner, info.id, number)
     except Undecryptable as error:
         where = f"Secret {info.id}, version {number}"
