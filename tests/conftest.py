@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """One real PostgreSQL for this worker. Where none is installed this fails; it never skips."""
-    with start_postgres() as server:
+    with start_postgres(synced=False) as server:
         yield server
 
 

@@ -21,7 +21,7 @@ from config import Settings
 from routes.context import vault_of
 from tests.support.forking import CHILDREN, WRITES
 from tests.support.people import Person
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, start_postgres
 from tests.support.remote import Remote
 from tests.support.server import ROOT, Server
 from tests.support.terminal import wait_until
@@ -90,14 +90,15 @@ def test_a_sqlite_with_the_wal_reset_bug_works_without_a_wal(
 
 
 @pytest.mark.one_engine("postgresql", "SQLite's own test is above")
-def test_postgresql_confirms_a_commit_only_when_it_is_on_disk(postgres: PostgresServer) -> None:
-    """Its defaults are durable: what could break that is a server, or a connection, set up to
-    trade it for speed."""
-    database = open_database(postgres.create_database("durable"), 5, 1)
-    with database.write() as tx:
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            assert tx.one(f"SHOW {setting}") == ("on",)
-    database.close()
+def test_postgresql_confirms_a_commit_only_when_it_is_on_disk() -> None:
+    """Its defaults are durable: what could break that is a connection of ours, set up to trade it
+    for speed."""
+    with start_postgres() as postgres:
+        database = open_database(postgres.create_database("durable"), 5, 1)
+        with database.write() as tx:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                assert tx.one(f"SHOW {setting}") == ("on",)
+        database.close()
 
 
 # --- files -------------------------------------------------------------------------------------
