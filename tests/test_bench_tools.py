@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from benchmarks import load
 from benchmarks.catalogue import LINES
 from benchmarks.compare import Comparison, Line, Plan, alternate, table
+from benchmarks.serving import WORKERS, bare, service
 from tests.support.server import ROOT
 
 _DELAY = 0.02
@@ -90,6 +92,20 @@ def test_a_line_is_judged_by_its_median(
     entry = line(at_most=at_most).judge(Comparison("things", ours, limit))
     assert entry["ok"] is ok
     assert ("ok" if ok else "short") in table([entry])
+
+
+def test_both_sides_run_under_the_same_command(tmp_path: Path) -> None:
+    """The production server as the README starts it: only the port and the folder differ."""
+    with service(tmp_path / "service") as ours, bare("json_route", tmp_path) as limit:
+        commands = []
+        for serving in (ours, limit):
+            assert serving.process is not None
+            assert len(serving.workers()) == WORKERS
+            commands.append(str(serving.process.args).replace(str(serving.port), "PORT"))
+        answers = [requests.get(f"http://127.0.0.1:{it.port}/", timeout=10) for it in (ours, limit)]
+    assert commands[0] == commands[1]
+    assert "'-m', 'utils.serving', '--plain-http'" in commands[0]
+    assert [answer.status_code for answer in answers] == [404, 200]  # the API has nothing there
 
 
 def test_the_sides_take_turns() -> None:
