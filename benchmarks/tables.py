@@ -1,6 +1,7 @@
 """The figures as tables: for a terminal, and in Markdown for the documents.
 
-Each table of a document stands between two comments, which name it. ``make plot`` puts it there.
+Each table of a document stands between two comments, which name it, and so does the picture.
+``make plot`` puts them there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from benchmarks.catalogue import LINES
 from benchmarks.growth import Cost
 from benchmarks.results import Entry, Machine, Run
+
+ALT = "How near to its limit each line gets, and what it costs as there are more secrets"
 
 
 def plain(entries: Sequence[Entry]) -> str:
@@ -76,14 +79,19 @@ def growth(costs: Sequence[Cost]) -> str:
     )
 
 
-def fill_in(document: str, entries: Sequence[Entry], costs: Sequence[Cost]) -> str:
-    """*document* with its tables as they should be. One that it does not have, it does not get."""
-    for name, table in (("results", results(entries)), ("growth", growth(costs))):
+def fill_in(
+    document: str, entries: Sequence[Entry], costs: Sequence[Cost], picture: str = ""
+) -> str:
+    """*document* with its tables as they should be, and the picture that lies at the path
+    *picture* from it. What it has no place for, it does not get."""
+    shown = f"![{ALT}]({picture})" if picture and (entries or costs) else ""
+    parts = (("picture", shown), ("results", results(entries)), ("growth", growth(costs)))
+    for name, content in parts:
         begins, ends = rf"<!-- {name}: [^\n]*-->\n", f"\n<!-- end of {name} -->"
-        parts = re.split(f"({begins}).*?({ends})", document, maxsplit=1, flags=re.DOTALL)
-        if len(parts) == 4:
-            before, begin, end, after = parts
-            document = f"{before}{begin}\n{table}\n{end}{after}"
+        around = re.split(f"({begins}).*?({ends})", document, maxsplit=1, flags=re.DOTALL)
+        if len(around) == 4:
+            before, begin, end, after = around
+            document = f"{before}{begin}\n{content}\n{end}{after}"
     return document
 
 

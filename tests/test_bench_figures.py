@@ -1,18 +1,21 @@
-"""What becomes of figures that ``make bench`` and ``make growth`` measure: files, tables.
+"""What becomes of figures that ``make bench`` and ``make growth`` measure: files, tables, picture.
 
-All from figures that are made up here.
+All from figures that are made up here, but for the last tests: they hold the documents and their
+picture to what benchmarks/*.json have, or to not having anything.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 import benchmarks.__main__ as bench
-from benchmarks import growth, results, tables
+from benchmarks import growth, plot, results, tables
 from benchmarks.catalogue import LINES
 from benchmarks.compare import Comparison, Line, Plan
 from benchmarks.growth import Cost
@@ -20,6 +23,7 @@ from benchmarks.results import Entry, Machine
 from tests.support import docs
 
 _MACHINE: Machine = {"python": "3.12.1", "system": "Linux x86_64", "cores": 4, "commit": "abc123"}
+_TEXT = "{http://www.w3.org/2000/svg}text"
 
 
 def entry(name: str, *ratios: float) -> Entry:
@@ -101,6 +105,7 @@ def test_nothing_measured_is_no_error(tmp_path: Path) -> None:
     """Before the first run there is no file."""
     assert results.load(tmp_path / "results.json") == []
     assert growth.load_costs(tmp_path / "growth.json") == []
+    assert plot.picture([], []) == ""
 
 
 @pytest.mark.parametrize(
@@ -218,6 +223,14 @@ def test_the_tables_of_a_document_are_replaced_where_they_stand() -> None:
     )
 
 
+def test_the_picture_is_put_where_a_document_has_a_place_for_it() -> None:
+    """By its path from there; and taken away with the last figure."""
+    document = "<!-- picture: why -->\nold\n<!-- end of picture -->\n"
+    filled = tables.fill_in(document, [], COSTS, "docs/it.svg")
+    assert filled.splitlines()[2] == f"![{tables.ALT}](docs/it.svg)"
+    assert "it.svg" not in tables.fill_in(filled, [], [], "docs/it.svg")
+
+
 def test_the_tables_are_printed_without_measuring(
     one_line: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,3 +238,82 @@ def test_the_tables_are_printed_without_measuring(
     results.save([entry("read", 0.7)], one_line)
     assert bench.main(["--table"]) == 0
     assert capsys.readouterr().out.startswith(tables.results(results.load(one_line)))
+
+
+# --- picture -----------------------------------------------------------------------------------
+
+
+def words(svg: str) -> list[str]:
+    """All text of a picture."""
+    return [str(found.text) for found in ElementTree.fromstring(svg).iter(_TEXT)]  # noqa: S314
+
+
+def test_the_picture_shows_every_line_and_every_curve() -> None:
+    """With its figure, and in words whether it falls short: colour alone tells not everybody."""
+    shown = words(plot.picture([entry("read", 0.3), entry("start", 2.0)], COSTS))
+    assert "0.300 (≥ 0.45), short" in shown
+    assert "2.000 (≤ 2.5)" in shown
+    assert {"read: 4.00 times", "start: 1.50 times"} <= set(shown)
+    assert {"1,000", "1,000,000"} <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("entries", "costs"), [([entry("read", 0.3)], []), ([], COSTS), ([], COSTS[:1])]
+)
+def test_half_of_the_figures_make_half_a_picture(
+    entries: Sequence[Entry], costs: Sequence[Cost]
+) -> None:
+    """Whichever there is, and of however few sizes."""
+    assert len(words(plot.picture(entries, costs))) > 4
+
+
+def test_a_bar_is_longer_the_nearer_it_gets() -> None:
+    """Of what should be small too; and none leaves the chart."""
+
+    def length(found: Entry) -> float:
+        svg = ElementTree.fromstring(plot.picture([found], []))  # noqa: S314
+        return float(svg.findall("{http://www.w3.org/2000/svg}rect")[1].attrib["width"])
+
+    assert length(entry("read", 0.2)) < length(entry("read", 0.45)) < length(entry("read", 0.6))
+    assert length(entry("start", 5.0)) < length(entry("start", 2.5)) < length(entry("start", 2.0))
+    assert length(entry("read", 0.45)) == length(entry("start", 2.5))
+    assert length(entry("read", 50)) == length(entry("read", 500))
+
+
+def test_the_picture_is_made_for_light_and_for_dark_pages() -> None:
+    """Every colour that a mark has is another on the other, and it brings its own background."""
+    svg = plot.picture([entry("read", 0.3)], COSTS)
+    style = svg[svg.index("<style>") : svg.index("</style>")]
+    light, _, dark = style.partition("prefers-color-scheme:dark")
+    used = set(re.findall(r"\b[fl]-\w+", svg.replace(style, "")))
+    assert {"f-page", "f-ink", "l-grid", "f-bad", "l-s1"} <= used
+    for name in used:
+        colours = [re.findall(rf"\.{name}{{(.*?)}}", half) for half in (light, dark)]
+        assert all(len(found) == 1 for found in colours)
+        assert colours[0] != colours[1]
+
+
+# --- documents ---------------------------------------------------------------------------------
+
+
+def test_the_document_explains_every_line() -> None:
+    """A figure that nobody can tell what it is of is none."""
+    explained = docs.section(docs.read("docs/performance.md"), "## What each line measures")
+    assert [cells[0].strip("`") for cells in docs.rows(explained)] == list(LINES)
+
+
+@pytest.mark.parametrize("document", plot.DOCUMENTS, ids=lambda path: path.name)
+def test_the_documents_show_what_was_measured_and_nothing_else(document: Path) -> None:
+    """`make plot` after a run makes them so. Without a run, there is no table and no picture."""
+    text = document.read_text("utf-8")
+    shown = tables.fill_in(text, results.load(), growth.load_costs(), plot.DOCUMENTS[document])
+    assert shown == text, "make plot"
+    places = {"README.md": ["picture"], "performance.md": ["picture", "results", "growth"]}
+    assert re.findall(r"<!-- end of (\w+) -->", text) == places[document.name]
+    assert re.findall(r"<!-- (\w+): ", text)[-len(places[document.name]) :] == places[document.name]
+
+
+def test_the_picture_is_that_of_the_figures() -> None:
+    """Drawn again, it is the same to the byte."""
+    drawn = plot.PICTURE.read_text("utf-8") if plot.PICTURE.exists() else ""
+    assert drawn == plot.picture(results.load(), growth.load_costs()), "make plot"
