@@ -62,6 +62,13 @@ def test_a_rate_is_what_a_server_of_known_speed_gives(address: tuple[str, int]) 
     assert found.p99_ms >= found.p50_ms >= _DELAY * 1000
 
 
+def test_a_load_that_is_shorter_than_an_answer_waits_for_two(address: tuple[str, int]) -> None:
+    """There is no rate, and no spread, of nothing."""
+    found = load.apply(address, [load.message("GET", "/", {})], _DELAY / 1000, connections=1)
+    assert found.answers == 2
+    assert found.seconds >= _DELAY  # the first may have been under way already
+
+
 def test_a_server_that_refuses_is_not_fast(address: tuple[str, int]) -> None:
     """One bad answer ends the measurement."""
     with pytest.raises(RuntimeError, match="503"):
