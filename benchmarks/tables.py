@@ -44,7 +44,7 @@ def results(entries: Sequence[Entry]) -> str:
     runs = [run for entry in entries for run in entry["runs"]]
     return "\n".join(
         [
-            "| What | Beside it | Ours, of the limit | Each run (its rounds) | Ratio | Reach | |",
+            "| What | Beside it | Ours : the limit | Each run (its rounds) | Ratio | Reach | |",
             "|---|---|---|---|---|---|---|",
             *map(_row, entries),
             "",
@@ -101,7 +101,7 @@ def _row(entry: Entry) -> str:
     cells = [
         f"`{line.name}`: {line.what}",
         line.limit,
-        f"{_figure(ours)} of {_figure(limit)} {runs[0]['unit']}",
+        f"{_figure(ours)} : {_figure(limit)} {runs[0]['unit']}",
         _runs(entry),
         f"{entry['ratio']:.3f}",
         LINES[entry["name"]].goal,

@@ -166,7 +166,7 @@ def test_the_table_has_a_row_for_each_line_with_all_its_runs() -> None:
         [
             "`read`: GET of a secret, by session",
             "bare Flask JSON route",
-            "510 of 1,000 requests/s",
+            "510 : 1,000 requests/s",
             "0.50 (0.50–0.50), 0.51 (0.51–0.51), 0.52 (0.52–0.52)",
             "0.510",
             "≥ 0.45",
@@ -175,7 +175,7 @@ def test_the_table_has_a_row_for_each_line_with_all_its_runs() -> None:
         [
             "`start`: flask run to first answer",
             "bare Flask",
-            "2,750 of 1,000 requests/s",
+            "2,750 : 1,000 requests/s",
             "2.75 (2.75–2.75)",
             "2.750",
             "≤ 2.5",
@@ -218,7 +218,7 @@ def test_the_tables_of_a_document_are_replaced_where_they_stand() -> None:
     assert filled.endswith(" 2031-02-03.\n\n<!-- end of results -->\nb | c\n")
     assert "old" not in filled
     again = tables.fill_in(filled, [entry("read", 0.25)], COSTS)
-    assert again == filled.replace("500 of", "250 of").replace("0.50", "0.25").replace(
+    assert again == filled.replace("500 : 1", "250 : 1").replace("0.50", "0.25").replace(
         "| ok |", "| short |"
     )
 
