@@ -83,6 +83,14 @@ fuzz: $(DEV_STAMP) ## Find what nobody thought of: thousands of generated values
 bench: $(DEV_STAMP) ## Measure how fast it is, beside what Flask and Fernet allow; one line: ROW=name
 	$(PY) -m benchmarks $(if $(ROW),--line $(ROW)) $(ARGS)
 
+.PHONY: growth
+growth: $(DEV_STAMP) ## Measure what work costs with 1,000 to 1,000,000 secrets; fewer: ARGS="--most 10000"
+	$(PY) -m benchmarks.growth $(ARGS)
+
+.PHONY: plot
+plot: $(DEV_STAMP) ## Show in docs/performance.md and its picture what bench and growth measured
+	$(PY) -m benchmarks.plot
+
 .PHONY: soak
 soak: $(DEV_STAMP) ## Run the production server for ten minutes, and see what fails, grows or leaks
 	$(PY) -m tests.soak $(ARGS)

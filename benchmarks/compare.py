@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -17,6 +16,18 @@ class Plan:
     seconds: float = 4
     scale: float = 1.0
     url: str = ""  # of a service that runs already
+
+    @property
+    def full(self) -> bool:
+        """Whether its figures may be kept: of the whole work, for long enough, on a service that
+        was started for it alone."""
+        least = Plan(self.folder)
+        return (
+            not self.url
+            and self.scale >= least.scale
+            and self.rounds >= least.rounds
+            and self.seconds >= least.seconds
+        )
 
     def scaled(self, full: int) -> int:
         """How many of what a full run has *full* of."""
@@ -49,18 +60,14 @@ class Line:
     measure: Callable[[Plan], Comparison]
     at_most: bool = False  # the ratio is of what should be small: time, memory
 
-    def judge(self, found: Comparison) -> dict[str, object]:
-        """The entry of ``results.json``."""
-        ratio = statistics.median(found.ratios)
-        return {
-            "name": self.name,
-            "ratio": round(ratio, 3),
-            "reach": self.reach,
-            "ok": ratio <= self.reach if self.at_most else ratio >= self.reach,
-            "lowest": round(min(found.ratios), 3),
-            "highest": round(max(found.ratios), 3),
-            **asdict(found),
-        }
+    @property
+    def goal(self) -> str:
+        """What the ratio should be, for people."""
+        return f"{'≤' if self.at_most else '≥'} {self.reach:g}"
+
+    def reaches(self, ratio: float) -> bool:
+        """Whether that is as far as it should be."""
+        return ratio <= self.reach if self.at_most else ratio >= self.reach
 
 
 def alternate(
@@ -72,23 +79,3 @@ def alternate(
         for side in (ours, limit) if number % 2 == 0 else (limit, ours):
             found[side].append(side())
     return Comparison(unit, found[ours], found[limit], note)
-
-
-def table(entries: Sequence[dict[str, object]]) -> str:
-    """For people."""
-    rows = [("what", "ratio", "lowest-highest", "reach", "")]
-    rows += [
-        (
-            str(entry["name"]),
-            f"{entry['ratio']}",
-            f"{entry['lowest']}-{entry['highest']}",
-            f"{entry['reach']}",
-            "ok" if entry["ok"] else "short",
-        )
-        for entry in entries
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )

@@ -141,7 +141,7 @@ def listing(plan: Plan) -> Comparison:
             caller = Caller(_url(serving), name)
             session = caller.enter()
             fill(serving.environ, name, count)
-            sides.append((Subject(caller, session, []), _pages(session, count)))
+            sides.append((Subject(caller, session, []), pages(session, count)))
         (large, large_pages), (small, small_pages) = sides
         return alternate(
             plan,
@@ -152,7 +152,7 @@ def listing(plan: Plan) -> Comparison:
         )
 
 
-def _pages(session: dict[str, str], count: int) -> list[bytes]:
+def pages(session: dict[str, str], count: int) -> list[bytes]:
     """Pages from everywhere: a cursor is the name before it."""
     chosen = random.Random(1)
     places = (f"filler/{chosen.randrange(count)}".encode() for _ in range(200))

@@ -24,16 +24,17 @@ _ROTATED = 20_000
 def start(plan: Plan) -> Comparison:
     """From ``flask run`` to the first answer."""
     settings = {**SETTINGS, "SECRETS_INSTANCE_DIR": str(plan.folder / "service")}
-    _seconds_to_answer("app", "/healthz", settings)  # makes the database and the keys
+    seconds_to_answer("app", "/healthz", settings)  # makes the database and the keys
     return alternate(
         plan,
         "seconds",
-        lambda: _seconds_to_answer("app", "/healthz", settings),
-        lambda: _seconds_to_answer("benchmarks.bare:json_route", "/", {}),
+        lambda: seconds_to_answer("app", "/healthz", settings),
+        lambda: seconds_to_answer("benchmarks.bare:json_route", "/", {}),
     )
 
 
-def _seconds_to_answer(application: str, path: str, environ: Mapping[str, str]) -> float:
+def seconds_to_answer(application: str, path: str, environ: Mapping[str, str]) -> float:
+    """How long ``flask run`` of *application* takes until *path* is answered."""
     port = free_port()
     command = [sys.executable, "-m", "flask", "--app", application, "run", "--port", str(port)]
     began = time.perf_counter()
@@ -91,13 +92,18 @@ def rotation(plan: Plan) -> Comparison:
     with service(plan.folder / "service") as serving:
         Caller(f"http://127.0.0.1:{serving.port}", "bench").enter()
         fill(serving.environ, "bench", secrets)
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.torture.timed_rotator", str(plan.rounds)],
-            cwd=ROOT,
-            env=environment(serving.environ),
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-    rounds = [Timed(**one) for one in json.loads(done.stdout)]
+        rounds = rotate(serving.environ, plan.rounds)
     rates, limits = [one.rate for one in rounds], [one.bare for one in rounds]
     return Comparison("secrets/s", rates, limits, f"{secrets} secrets")
+
+
+def rotate(environ: Mapping[str, str], times: int) -> list[Timed]:
+    """Rotate everything of the installation that *environ* names."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.torture.timed_rotator", str(times)],
+        cwd=ROOT,
+        env=environment(environ),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return [Timed(**one) for one in json.loads(done.stdout)]

@@ -1,4 +1,5 @@
-"""The servers under test: the service, and bare Flask beside it, both started in the same way."""
+"""The servers under test: the service, and bare Flask beside it, both started as the README starts
+the service behind a proxy: ``python -m utils.serving --plain-http``."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from tests.support.ports import free_port
 from tests.support.server import ROOT
 
 WORKERS = 2
+_BARE = ROOT / "benchmarks" / "bare"
 _PATIENCE_SECONDS = 60
 _PASSWORD = "the fastest password of them all"
 # Everything is on, and nothing is reached: what counts requests counts them.
@@ -36,9 +38,9 @@ SETTINGS = {
 
 @dataclass
 class Serving:
-    """One application under the production server."""
+    """An application under the production server: the ``app:create_app`` of a folder."""
 
-    application: str
+    folder: Path
     log: Path
     ready: str = "/"
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -54,12 +56,11 @@ class Serving:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "granian", "--interface", "wsgi", "--factory"),
-                    *(self.application, "--host", "127.0.0.1", "--port", str(self.port)),
-                    *("--workers", str(WORKERS), "--blocking-threads", "16"),
+                    *(sys.executable, "-m", "utils.serving", "--plain-http"),
+                    *("--port", str(self.port), "--workers", str(WORKERS), "--drain", "1"),
                 ],
-                cwd=ROOT,
-                env=environment(self.environ),
+                cwd=self.folder,
+                env=environment({"PYTHONPATH": str(ROOT), **self.environ}),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -68,7 +69,7 @@ class Serving:
         while not answers(f"http://127.0.0.1:{self.port}{self.ready}"):
             if time.monotonic() > deadline or self.process.poll() is not None:
                 tail = self.log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{self.application} did not start:\n{tail}")
+                raise RuntimeError(f"{self.folder} did not start:\n{tail}")
             time.sleep(0.05)
         return self
 
@@ -93,12 +94,13 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 def service(folder: Path, environ: Mapping[str, str] | None = None) -> Serving:
     """The service, over a folder of its own."""
     settings = {**SETTINGS, "SECRETS_INSTANCE_DIR": str(folder), **(environ or {})}
-    return Serving("app:create_app", folder.with_suffix(".log"), "/readyz", settings)
+    return Serving(ROOT, folder.with_suffix(".log"), "/readyz", settings)
 
 
 def bare(route: str, folder: Path, environ: Mapping[str, str] | None = None) -> Serving:
     """Bare Flask, with one of :mod:`benchmarks.bare`."""
-    return Serving(f"benchmarks.bare:{route}", folder / f"{route}.log", "/", environ or {})
+    chosen = {"BARE_ROUTE": route, **(environ or {})}
+    return Serving(_BARE, folder / f"{route}.log", "/", chosen)
 
 
 @dataclass

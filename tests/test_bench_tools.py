@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from benchmarks import load
+from benchmarks import growth, load
 from benchmarks.catalogue import LINES
-from benchmarks.compare import Comparison, Line, Plan, alternate, table
+from benchmarks.compare import Comparison, Line, Plan, alternate
+from benchmarks.results import RESULTS
+from benchmarks.serving import WORKERS, bare, service
 from tests.support.server import ROOT
 
 _DELAY = 0.02
@@ -59,37 +62,44 @@ def test_a_rate_is_what_a_server_of_known_speed_gives(address: tuple[str, int]) 
     assert found.p99_ms >= found.p50_ms >= _DELAY * 1000
 
 
+def test_a_load_that_is_shorter_than_an_answer_waits_for_two(address: tuple[str, int]) -> None:
+    """There is no rate, and no spread, of nothing."""
+    found = load.apply(address, [load.message("GET", "/", {})], _DELAY / 1000, connections=1)
+    assert found.answers == 2
+    assert found.seconds >= _DELAY  # the first may have been under way already
+
+
 def test_a_server_that_refuses_is_not_fast(address: tuple[str, int]) -> None:
     """One bad answer ends the measurement."""
     with pytest.raises(RuntimeError, match="503"):
         load.apply(address, [load.message("GET", "/away", {})], 0.2, connections=1)
 
 
-def line(*, at_most: bool = False) -> Line:
-    """Of which nothing is measured."""
+@pytest.mark.parametrize(
+    ("at_most", "ratio", "reached"),
+    [(False, 0.5, True), (False, 0.49, False), (True, 0.5, True), (True, 0.51, False)],
+)
+def test_a_line_is_reached_from_its_own_side(at_most: bool, ratio: float, reached: bool) -> None:
+    """A rate should be high, and memory low; just so is enough."""
 
     def measure(_plan: Plan) -> Comparison:
         raise NotImplementedError
 
-    return Line("one", "a thing", "another", 0.5, measure, at_most)
+    assert Line("one", "a thing", "another", 0.5, measure, at_most).reaches(ratio) is reached
 
 
-@pytest.mark.parametrize(
-    ("ours", "limit", "at_most", "ok"),
-    [
-        ([50.0, 60.0, 10.0], [100.0, 100.0, 100.0], False, True),  # medians, not means
-        ([49.0], [100.0], False, False),
-        ([49.0], [100.0], True, True),
-        ([51.0], [100.0], True, False),
-    ],
-)
-def test_a_line_is_judged_by_its_median(
-    ours: list[float], limit: list[float], at_most: bool, ok: bool
-) -> None:
-    """And shown with the spread."""
-    entry = line(at_most=at_most).judge(Comparison("things", ours, limit))
-    assert entry["ok"] is ok
-    assert ("ok" if ok else "short") in table([entry])
+def test_both_sides_run_under_the_same_command(tmp_path: Path) -> None:
+    """The production server as the README starts it: only the port and the folder differ."""
+    with service(tmp_path / "service") as ours, bare("json_route", tmp_path) as limit:
+        commands = []
+        for serving in (ours, limit):
+            assert serving.process is not None
+            assert len(serving.workers()) == WORKERS
+            commands.append(str(serving.process.args).replace(str(serving.port), "PORT"))
+        answers = [requests.get(f"http://127.0.0.1:{it.port}/", timeout=10) for it in (ours, limit)]
+    assert commands[0] == commands[1]
+    assert "'-m', 'utils.serving', '--plain-http'" in commands[0]
+    assert [answer.status_code for answer in answers] == [404, 200]  # the API has nothing there
 
 
 def test_the_sides_take_turns() -> None:
@@ -114,7 +124,8 @@ def test_every_line_measures_both_sides(name: str, tmp_path: Path) -> None:
 
 
 def test_it_says_whether_all_lines_reach_what_they_should() -> None:
-    """In its exit status, and a row each."""
+    """In its exit status, and a row each. So short a run leaves no trace."""
+    before = RESULTS.read_bytes() if RESULTS.exists() else None
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--line", "start", "--rounds", "1"],
         cwd=ROOT,
@@ -125,3 +136,13 @@ def test_it_says_whether_all_lines_reach_what_they_should() -> None:
     )
     assert done.returncode == (0 if done.stdout.rstrip().endswith("ok") else 1)
     assert "start" in done.stdout
+    assert (RESULTS.read_bytes() if RESULTS.exists() else None) == before
+
+
+def test_growth_measures_each_kind_of_work_at_each_size(tmp_path: Path) -> None:
+    """For a moment, and into the file that it is given."""
+    output = tmp_path / "growth.json"
+    growth.main(["--most", "100", "--rounds", "1", "--seconds", "0.2", "--output", str(output)])
+    costs = growth.load_costs(output)
+    assert [cost["name"] for cost in costs] == ["rotation", "read", "list", "write", "start"]
+    assert all(cost["secrets"] == 100 and cost["median"] > 0 for cost in costs)
