@@ -91,6 +91,10 @@ growth: $(DEV_STAMP) ## Measure what work costs with 1,000 to 1,000,000 secrets;
 plot: $(DEV_STAMP) ## Show in docs/performance.md and its picture what bench and growth measured
 	$(PY) -m benchmarks.plot
 
+.PHONY: profile
+profile: $(DEV_STAMP) ## Tell where the time of a read goes, in microseconds
+	@$(PY) -m benchmarks.profile_read $(ARGS)
+
 .PHONY: soak
 soak: $(DEV_STAMP) ## Run the production server for ten minutes, and see what fails, grows or leaks
 	$(PY) -m tests.soak $(ARGS)

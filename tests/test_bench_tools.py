@@ -17,6 +17,7 @@ import requests
 from benchmarks import growth, load
 from benchmarks.catalogue import LINES
 from benchmarks.compare import Comparison, Line, Plan, alternate
+from benchmarks.profile_read import PARTS
 from benchmarks.results import RESULTS
 from benchmarks.serving import WORKERS, bare, service
 from tests.support.server import ROOT
@@ -146,3 +147,20 @@ def test_growth_measures_each_kind_of_work_at_each_size(tmp_path: Path) -> None:
     costs = growth.load_costs(output)
     assert [cost["name"] for cost in costs] == ["rotation", "read", "list", "write", "start"]
     assert all(cost["secrets"] == 100 and cost["median"] > 0 for cost in costs)
+
+
+def test_a_profile_tells_all_of_a_read() -> None:
+    """Every part was found, and together they are the whole."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.profile_read", "--reads", "30"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    *parts, whole = ran.stdout.splitlines()
+    times = [float(part.split()[0]) for part in parts]
+    assert len(times) == len(PARTS) + 1
+    assert min(times) > 0
+    assert sum(times) == pytest.approx(float(whole.split()[0]), abs=len(times))

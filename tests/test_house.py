@@ -86,7 +86,7 @@ def test_sqlite_never_loads_postgres(tmp_path: Path) -> None:
         str(tmp_path / "instance"),
     )
     assert "utils.sqlite" in loaded
-    assert not {"psycopg", "psycopg_pool", "utils.postgres"} & loaded
+    assert not {"psycopg", "psycopg_pool", "utils.postgres", "utils.postgres_tx"} & loaded
 
 
 # --- data stays data ---------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from psycopg_pool import ConnectionPool
 
 from models.errors import DatabaseUnavailable
 from tests.support.postgres import PostgresServer
-from utils.postgres import _FRESH_SECONDS, PostgresDatabase, _PostgresTx
+from utils.postgres import _FRESH_SECONDS, PostgresDatabase
+from utils.postgres_tx import PostgresTx
 
 pytestmark = pytest.mark.one_engine("postgresql", "SQLite is never away and back")
 
@@ -165,7 +166,7 @@ def test_a_machine_that_vanishes_is_not_waited_for_for_hours(db: PostgresDatabas
     """Nobody says goodbye then, and only the system's own timers can tell. Its defaults are two
     hours, so every connection has others."""
     with db.read() as tx:
-        assert isinstance(tx, _PostgresTx)
+        assert isinstance(tx, PostgresTx)
         with socket.socket(fileno=os.dup(tx._connection.fileno())) as found:
             assert found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             name = "TCP_KEEPALIVE" if sys.platform == "darwin" else "TCP_KEEPIDLE"

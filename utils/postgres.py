@@ -1,4 +1,4 @@
-"""PostgreSQL: a pool of connections, and its errors in our words."""
+"""PostgreSQL: a pool of connections, their settings, and transactions."""
 
 from __future__ import annotations
 
@@ -7,23 +7,17 @@ import math
 import os
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import errors as pg
-from psycopg import sql
 from psycopg.abc import RV, PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from models.errors import (
-    DatabaseBusy,
-    DatabaseUnavailable,
-    IntegrityViolation,
-    RotationRunning,
-)
+from models.errors import DatabaseBusy, DatabaseUnavailable, RotationRunning
 from models.rows import Fault
-from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx, note_commit, require_one_read
+from utils.db import PATIENCE, POSTGRESQL, Database, Tx, note_commit
+from utils.postgres_tx import BUSY_SENTENCE, Once, PostgresTx, our_errors
 
 # The pool warns of each failing connection in libpq's words, which quote parts of the URL: with a
 # mistyped one, of the password. What failed reaches the log as DatabaseUnavailable.
@@ -33,8 +27,6 @@ _NO_WAIT_SECONDS = 0.001
 _NO_HOPE_SECONDS = 0.1
 _FRESH_SECONDS = 0.1
 _REPLACING_SECONDS = 1.0
-_STREAMED_AT_ONCE = 200  # rows, of at most 90 KB
-_BUSY_SENTENCE = "The database is busy. Try again in a moment."
 # The connection broke after COMMIT was sent: nobody here can tell whether it arrived.
 _UNKNOWN_OUTCOME = (
     "The database went away while it stored this, which may or may not have happened. "
@@ -52,25 +44,11 @@ _NOTICE_SILENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 1000 * _SILENCE_SECONDS,
 }
-_ROTATION = 7_403_801_996_021_534  # names the rotation among advisory locks
-_CONFLICT = (pg.DeadlockDetected, pg.SerializationFailure)  # SQLSTATE 40P01, 40001
-_BUSY = (pg.LockNotAvailable, pg.QueryCanceled)
-# Read-only is what a standby is, and for a moment what it was before a failover.
-_AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    PoolTimeout,
-    pg.ReadOnlySqlTransaction,
-    pg.InsufficientPrivilege,
-    pg.InvalidSchemaName,
+_BY_INDEX = (
+    "SELECT set_config('enable_' || name, 'off', true) "
+    "FROM unnest(ARRAY['sort', 'seqscan', 'bitmapscan', 'hashjoin', 'mergejoin']) AS name"
 )
-# For the operator. Never an error's own text: it may quote parts of the URL.
-_WHY: dict[type[Exception], str] = {
-    pg.ReadOnlySqlTransaction: "it is read-only",
-    pg.DiskFull: "its disk is full",
-    pg.InsufficientPrivilege: "its role may not do that",
-    pg.InvalidSchemaName: "there is no schema that its role may use",
-}
+_ROTATION = 7_403_801_996_021_534  # names the rotation among advisory locks
 
 
 class PostgresDatabase(Database):
@@ -98,14 +76,21 @@ class PostgresDatabase(Database):
             yield tx
 
     @contextmanager
+    def read_by_index(self) -> Iterator[Tx]:
+        """See :meth:`Database.read_by_index`."""
+        with self.read() as tx:
+            tx.run(_BY_INDEX)
+            yield tx
+
+    @contextmanager
     def read_once(self) -> Iterator[Tx]:
         """See :meth:`Database.read_once`."""
         self.at_rest()
         began = time.perf_counter()
-        with _our_errors(), self._open_pool().connection(self._patience(None)) as connection:
+        with our_errors(), self._open_pool().connection(self._patience(None)) as connection:
             self._away, self._answered_at = False, time.monotonic()
             self.waited("connection", time.perf_counter() - began)
-            yield _Once(connection)
+            yield Once(connection)
             connection.answered_at = time.monotonic()
 
     @contextmanager
@@ -126,13 +111,13 @@ class PostgresDatabase(Database):
         began = time.perf_counter()
         try:
             with (
-                _our_errors(),
+                our_errors(),
                 self._open_pool().connection(self._patience(pool_timeout)) as connection,
                 connection.transaction(),
             ):
                 self._away, self._answered_at = False, time.monotonic()
                 self.waited("connection", time.perf_counter() - began)
-                yield _PostgresTx(connection)
+                yield PostgresTx(connection)
                 connection.answered_at = time.monotonic()
                 committing = stores
         except DatabaseUnavailable as error:
@@ -140,7 +125,7 @@ class PostgresDatabase(Database):
                 raise DatabaseUnavailable(_UNKNOWN_OUTCOME) from error
             if pool_timeout is not None and isinstance(error.__cause__, PoolTimeout):
                 # Who would not wait has learned only that no connection was free just then.
-                raise DatabaseBusy(_BUSY_SENTENCE) from error
+                raise DatabaseBusy(BUSY_SENTENCE) from error
             raise
 
     def _patience(self, wanted: float | None) -> float | None:
@@ -203,7 +188,7 @@ class PostgresDatabase(Database):
     @contextmanager
     def rotation_lock(self) -> Iterator[None]:
         """See :meth:`Database.rotation_lock`. The server frees it with the connection."""
-        with _our_errors(), psycopg.connect(self._url, autocommit=True) as connection:
+        with our_errors(), psycopg.connect(self._url, autocommit=True) as connection:
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_ROTATION]).fetchone()
             if row is None or not row[0]:
                 raise RotationRunning("Another rotation is running.")
@@ -215,7 +200,7 @@ class PostgresDatabase(Database):
         Vacuuming frees the dead rows' space for reuse. PostgreSQL overwrites it only then, and
         its write-ahead log keeps copies until it is recycled: SECURITY.md says so.
         """
-        with _our_errors(), psycopg.connect(self._url, autocommit=True) as connection:
+        with our_errors(), psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute("VACUUM secret_versions, user_key_material, system_keys")
         return True
 
@@ -240,83 +225,3 @@ class _Connection(psycopg.Connection):
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """What everything that is sent passes through."""
         return super().wait(gen, interval, self.patience if timeout is None else timeout)
-
-
-class _PostgresTx(Tx):
-    dialect = POSTGRESQL
-
-    def __init__(self, connection: psycopg.Connection) -> None:
-        self._connection = connection
-
-    def all(self, sql: str, *parameters: object) -> list[Row]:
-        return self._execute(sql, parameters).fetchall()
-
-    def run(self, sql: str, *parameters: object) -> int:
-        return self._execute(sql, parameters).rowcount
-
-    def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:
-        with self._connection.cursor() as cursor:
-            cursor.executemany(POSTGRESQL.translate(sql).encode(), rows)
-            return cursor.rowcount
-
-    def execute(self, statement: sql.Composed) -> None:
-        """Execute what is made of names (utils/table_copy.py)."""
-        self._connection.execute(statement)
-
-    def stream(self, statement: sql.Composed) -> Generator[Row, None, None]:
-        """Row after row, of which few are in memory at once."""
-        with self._connection.cursor("stream") as cursor:
-            cursor.itersize = _STREAMED_AT_ONCE
-            yield from cursor.execute(statement)
-
-    def copy_in(self, statement: sql.Composed, rows: Iterable[Row]) -> int:
-        """Hand *rows* over to a ``COPY ... FROM STDIN``; how many the server took.
-
-        Raises IntegrityViolation, also for what a column cannot hold.
-        """
-        with _our_errors(), self._connection.cursor() as cursor:
-            try:
-                with cursor.copy(statement) as copy:
-                    for row in rows:
-                        copy.write_row(row)
-            except psycopg.DataError as error:
-                raise IntegrityViolation("The database refused the change.") from error
-            return cursor.rowcount
-
-    def _execute(self, sql: str, parameters: tuple[object, ...]) -> psycopg.Cursor[Row]:
-        # As bytes: psycopg's types take only literals as text, to keep values out of SQL;
-        # ours are constants, and a test reads the tree to keep it so.
-        return self._connection.execute(POSTGRESQL.translate(sql).encode(), parameters)
-
-
-class _Once(_PostgresTx):
-    """Autocommit: a statement that reads is a transaction by itself."""
-
-    def __init__(self, connection: psycopg.Connection) -> None:
-        super().__init__(connection)
-        self._done = False
-
-    def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:  # noqa: ARG002
-        """Raises RuntimeError."""
-        return require_one_read(sql, done=True)
-
-    def _execute(self, sql: str, parameters: tuple[object, ...]) -> psycopg.Cursor[Row]:
-        require_one_read(sql, done=self._done)
-        self._done = True
-        return super()._execute(sql, parameters)
-
-
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    """Foreign exceptions stop here. A mistake in our SQL passes: it is a bug, not weather."""
-    try:
-        yield
-    except _CONFLICT as error:
-        raise DatabaseBusy(_BUSY_SENTENCE, conflict=True) from error
-    except _BUSY as error:
-        raise DatabaseBusy(_BUSY_SENTENCE) from error
-    except pg.IntegrityError as error:
-        raise IntegrityViolation("The database refused the change.") from error
-    except _AWAY as error:
-        why = _WHY.get(type(error), "")
-        raise DatabaseUnavailable("The database is not available.", why) from error

@@ -70,7 +70,7 @@ class Rewrapper:
     def _user_keys(self, newest: KeyId, progress: Progress) -> None:
         after = KeyId(0)
         while True:
-            with self._db.read() as tx:
+            with self._db.read_by_index() as tx:
                 found = wrappings.user_keys(
                     tx, self._master.current, after, newest, self._batch_size
                 )

@@ -167,7 +167,7 @@ class Rotator:
         after: int | None = 0
         gathered, size = list[_Openable](), 0
         while after is not None:
-            with self._db.read() as tx:
+            with self._db.read_by_index() as tx:
                 found, after = stretch(tx, after)
                 # In the transaction that read it: there, all of its keys still exist.
                 gathered += [(stale, *self._keys(tx, stale)) for stale in found]
