@@ -20,7 +20,8 @@ from cryptography.fernet import Fernet
 from benchmarks import load
 from benchmarks.compare import Comparison, Plan, alternate
 from benchmarks.filling import fill
-from benchmarks.serving import SETTINGS, WORKERS, Caller, Serving, bare, service
+from benchmarks.serving import WORKERS, Caller, Serving, bare, service
+from config import Settings
 from tests.support.postgres import start_postgres
 
 _SECRETS = 100
@@ -119,7 +120,7 @@ def put(plan: Plan) -> Comparison:
 
 def login(plan: Plan) -> Comparison:
     """``POST /login`` beside bcrypt on all cores."""
-    cost = int(SETTINGS["SECRETS_BCRYPT_COST"])
+    cost = int(Settings.model_fields["BCRYPT_COST"].default)
     with subject(plan) as ours:
         body = json.dumps(ours.caller.credentials).encode()
         messages = [load.message("POST", "/login", {}, body, _JSON)]
