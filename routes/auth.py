@@ -17,7 +17,7 @@ from models.events import OK
 from models.names import parse_username
 from models.rows import Account, Credentials, Session
 from routes import guard, tokens, trail
-from routes.attempts import ATTEMPTS, one_attempt
+from routes.attempts import ATTEMPTS, one_attempt, refused_on_a_tick
 from routes.client import this_client
 from routes.context import current_vault
 from routes.declared import Answer
@@ -76,7 +76,7 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
     """Open a session; one that the caller already had ends."""
     vault = current_vault()
     trail.typed(call.body.username)
-    with one_attempt(call.body.username, call.now) as attempt:
+    with refused_on_a_tick(), one_attempt(call.body.username, call.now) as attempt:
         credentials = _verified(call.body)
         upgraded = None
         if vault.hasher.needs_rehash(credentials.password_hash):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,41 @@ def test_the_database_does_the_same_for_every_account(
             told[name].append(plan.disarm())
     assert told["ada"] == told["shut"] == told["nobody"]
     assert min(told["ada"]) > 0
+
+
+@pytest.mark.parametrize(("took", "waited"), [(0.001, 0.024), (0.0249, 0.0001), (0.26, 0.015)])
+def test_a_refused_login_is_answered_on_a_tick(
+    app: Flask,
+    ada: Person,
+    vault: Vault,
+    monkeypatch: pytest.MonkeyPatch,
+    took: float,
+    waited: float,
+) -> None:
+    """Whatever its work took, and for whom: what it took longer for one of them does not show."""
+    shut = Person(app, "shut")
+    assert shut.register().status_code == 201
+    disable(vault, "shut")
+    slept: list[float] = []
+    monkeypatch.setattr("routes.attempts.sleep", slept.append)
+    for name, password in (("ada", WRONG), ("shut", PASSWORD), ("nobody", WRONG)):
+        clock = iter((7.0, 7.0 + took))
+        monkeypatch.setattr("routes.attempts.perf_counter", partial(next, clock))
+        assert verdict(login(app, name, password)) == "wrong-credentials"
+    assert slept == [pytest.approx(waited, abs=1e-9)] * 3
+
+
+def test_whoever_gets_in_does_not_wait_for_it(
+    app: Flask, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor who is told to come back later: that tells nothing of a password."""
+    slept: list[float] = []
+    monkeypatch.setattr("routes.attempts.sleep", slept.append)
+    assert verdict(login(app, "ada", PASSWORD)) == "in"
+    assert slept == []
+    told = verdicts(app, PAIR + 3, "ada", "203.0.113.1")
+    assert told == {"wrong-credentials": len(slept), TOO_MANY: PAIR + 3 - len(slept)}
+    assert 0 < len(slept) < PAIR + 3
 
 
 def test_what_was_typed_is_not_stored(
