@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 
+from models.errors import DatabaseUnavailable
 from models.rows import UserId
 from models.times import utcnow
 from tests.support.race import at_once
@@ -122,6 +123,25 @@ def test_a_batch_that_lost_its_race_is_done_again(vault: Vault, owner: UserId) -
     assert rotator.report.faults == []
     assert states(found, owner) == ["retired", "destroyed", "current"]
     assert seen(found) == before
+
+
+@pytest.mark.parametrize("batch_size", [1, 500])
+def test_an_exchange_that_fails_ends_the_sweep(
+    vault: Vault, owner: UserId, batch_size: int
+) -> None:
+    """Also the last one, which may be under way when everything has been encrypted."""
+    switch(vault, owner)
+    before = assert_sound(vault)
+
+    def go_away() -> None:
+        raise DatabaseUnavailable("The database went away, as the test wanted.")
+
+    db = Meanwhile(vault.db, once(go_away))
+    rotator = Rotator(db, vault.master, utcnow(), batch_size=batch_size)
+    with pytest.raises(DatabaseUnavailable):
+        rotator.sweep()
+    assert rotator.report.reencrypted == 0
+    assert len(stale(assert_sound(vault))) == len(stale(before))
 
 
 def test_a_row_that_somebody_else_moved_is_not_moved_back(vault: Vault, owner: UserId) -> None:

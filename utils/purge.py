@@ -19,7 +19,7 @@ from models.event_details import to_text
 from models.events import Event, chain_of
 from models.rows import SystemKey
 from utils.db import Database, Tx
-from utils.rotation import patiently
+from utils.patience import patiently
 from utils.store import audit, remains, retention
 from utils.store.retention import Doomed
 

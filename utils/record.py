@@ -12,7 +12,7 @@ from models.rows import Report
 from models.times import utcnow
 from utils.crypto import MasterKeys
 from utils.db import Database
-from utils.rotation import patiently
+from utils.patience import patiently
 from utils.store import audit, keys, remains, runs, system
 
 _OUTCOMES = {"done": OK}  # what the audit trail calls it

@@ -19,7 +19,8 @@ from models.errors import MissingMasterKey, Undecryptable
 from models.rows import Fault, KeyId, Report, Rewrapping, WrappedKey
 from utils.crypto import MasterKeys
 from utils.db import Database, Tx
-from utils.rotation import DEFAULT_BATCH, patiently
+from utils.patience import patiently
+from utils.rotation import DEFAULT_BATCH
 from utils.store import keys, wrappings
 
 _LARGEST_BATCH = 500  # keys; about 10 ms under the lock

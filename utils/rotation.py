@@ -21,11 +21,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NewType
 
 from models.errors import (
-    DatabaseBusy,
     IntegrityViolation,
     MissingMasterKey,
     Undecryptable,
@@ -40,6 +41,7 @@ from models.rows import (
 )
 from utils.crypto import MasterKeys, UserKey
 from utils.db import Database, Tx
+from utils.patience import patiently
 from utils.reencryption import reencrypt, unwrapped
 from utils.store import ciphertexts, keys, system
 
@@ -49,7 +51,6 @@ _TRANSACTION_BYTES = 1_000_000  # about 20 ms under the lock
 _PAUSE_SECONDS = 0.002  # between batches that hold the lock all the time: writers must not starve
 _FEW_KEYS = 64  # up to here sweeping key by key beats reading the table from end to end
 _REMEMBERED_KEYS = 100_000  # unwrapped keys kept during a sweep: about 55 MB
-_LONGEST_PAUSE_SECONDS = 0.1
 _SORTED_BYTES = 16_000_000  # of ciphertext are sorted by key together: 45,000 values of 100 bytes
 
 Progress = Callable[[int], None]
@@ -151,12 +152,41 @@ class Rotator:
         return self._sweep(stretch, progress)
 
     def _sweep(self, stretch: _Stretch, progress: Progress) -> bool:
-        """Move what the table holds, stretch by stretch; whether there was anything to move."""
+        """Move what the table holds, stretch by stretch; whether there was anything to move.
+
+        Encrypted outside the lock, exchanged inside it. The lock is held for a quarter of the time
+        where keys are many, and less where they are few; the encryption of the next batch is the
+        pause in which waiting writers get their turn.
+        """
         moving = False
-        for batch in self._batches(stretch):
-            moving |= self._move(batch)
-            progress(len(batch))
+        with self._exchanging() as exchange:
+            for batch in self._batches(stretch):
+                ready = self._reencrypted(batch)
+                exchange(ready)
+                moving |= bool(ready)
+                progress(len(batch))
         return moving
+
+    @contextmanager
+    def _exchanging(self) -> Iterator[Callable[[Sequence[Reencryption]], None]]:
+        """What exchanges a batch. On PostgreSQL a thread, while the next is encrypted: the work is
+        another process's. SQLite's is ours, and one thread would only wait for the other."""
+        if not self._db.dialect.row_locks:
+            yield self._exchange
+            return
+        with ThreadPoolExecutor(1, "exchange") as thread:
+            under_way: list[Future[None]] = []
+
+            def finish() -> None:
+                while under_way:
+                    under_way.pop().result()
+
+            def exchange(ready: Sequence[Reencryption]) -> None:
+                finish()
+                under_way.append(thread.submit(self._exchange, ready))
+
+            yield exchange
+            finish()
 
     def _batches(self, stretch: _Stretch) -> Iterator[list[_Openable]]:
         """What each *stretch* of the table holds, gathered and sorted by key.
@@ -178,26 +208,23 @@ class Rotator:
                     yield gathered[start : start + self._batch_size]
                 gathered, size = [], 0
 
-    def _move(self, batch: Sequence[_Openable]) -> bool:
-        """Encrypt outside the lock, exchange inside it; whether there was anything to exchange.
-
-        The lock is held for a quarter of the time where keys are many, and less where they are few;
-        the encryption of the next batch is the pause in which waiting writers get their turn.
-        """
+    def _reencrypted(self, batch: Sequence[_Openable]) -> list[Reencryption]:
         ready = []
         for stale, key, current in batch:
             try:
                 ready.append(reencrypt(stale, _usable(key), _usable(current)))
             except Undecryptable as error:
                 self._blame([stale.id], str(error))
-        parts = _parts(ready)
-        for part in parts:
-            self._exchange(part)
-            if part is not parts[-1]:
-                time.sleep(_PAUSE_SECONDS)
-        return bool(ready)
+        return ready
 
     def _exchange(self, ready: Sequence[Reencryption]) -> None:
+        parts = _parts(ready)
+        for part in parts:
+            self._exchange_at_once(part)
+            if part is not parts[-1]:
+                time.sleep(_PAUSE_SECONDS)
+
+    def _exchange_at_once(self, ready: Sequence[Reencryption]) -> None:
         def attempt() -> int:
             with self._db.write(wait=False) as tx:
                 return ciphertexts.replace(tx, ready)
@@ -294,20 +321,3 @@ def owners_due(db: Database, created_before: datetime) -> Iterator[list[UserId]]
             return
         yield batch
         after = batch[-1]
-
-
-def patiently(db: Database, attempt: Callable[[], int]) -> int:
-    """Run a transaction again while the database is busy. Raises DatabaseBusy in the end.
-
-    A rotation has time: better to wait for half a minute than to leave the work to tomorrow.
-    And it is the one to step back: its pauses grow longer than those of a waiting writer.
-    """
-    deadline, pause = time.monotonic() + db.patience_seconds, _PAUSE_SECONDS
-    while True:
-        try:
-            return attempt()
-        except DatabaseBusy:
-            if time.monotonic() >= deadline:
-                raise
-        time.sleep(random.uniform(0, pause))  # noqa: S311 - only to be out of step with others
-        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
