@@ -129,7 +129,7 @@ def test_a_batch_that_lost_its_race_is_done_again(vault: Vault, owner: UserId) -
 def test_an_exchange_that_fails_ends_the_sweep(
     vault: Vault, owner: UserId, batch_size: int
 ) -> None:
-    """Also the last one, which may be under way when everything has been encrypted."""
+    """And nothing of that batch is moved, nor counted."""
     switch(vault, owner)
     before = assert_sound(vault)
 

@@ -21,8 +21,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from typing import NewType
 
@@ -156,37 +154,16 @@ class Rotator:
 
         Encrypted outside the lock, exchanged inside it. The lock is held for a quarter of the time
         where keys are many, and less where they are few; the encryption of the next batch is the
-        pause in which waiting writers get their turn.
+        pause in which waiting writers get their turn. (A thread that exchanges meanwhile makes it
+        slower, on PostgreSQL too: both need the interpreter, and get it late.)
         """
         moving = False
-        with self._exchanging() as exchange:
-            for batch in self._batches(stretch):
-                ready = self._reencrypted(batch)
-                exchange(ready)
-                moving |= bool(ready)
-                progress(len(batch))
+        for batch in self._batches(stretch):
+            ready = self._reencrypted(batch)
+            self._exchange(ready)
+            moving |= bool(ready)
+            progress(len(batch))
         return moving
-
-    @contextmanager
-    def _exchanging(self) -> Iterator[Callable[[Sequence[Reencryption]], None]]:
-        """What exchanges a batch. On PostgreSQL a thread, while the next is encrypted: the work is
-        another process's. SQLite's is ours, and one thread would only wait for the other."""
-        if not self._db.dialect.row_locks:
-            yield self._exchange
-            return
-        with ThreadPoolExecutor(1, "exchange") as thread:
-            under_way: list[Future[None]] = []
-
-            def finish() -> None:
-                while under_way:
-                    under_way.pop().result()
-
-            def exchange(ready: Sequence[Reencryption]) -> None:
-                finish()
-                under_way.append(thread.submit(self._exchange, ready))
-
-            yield exchange
-            finish()
 
     def _batches(self, stretch: _Stretch) -> Iterator[list[_Openable]]:
         """What each *stretch* of the table holds, gathered and sorted by key.
