@@ -28,6 +28,7 @@ from models.errors import (
 from models.rows import ValueKind
 from models.transfer_requests import ImportFile
 from routes.context import current_vault
+from utils.serving_worker import BODY_READ
 
 Body = TypeVar("Body", bound=requests.Request)
 Query = TypeVar("Query", bound=requests.Query)
@@ -138,6 +139,7 @@ def _read_body(limit: int) -> bytes:
         raise _too_large(limit)
     if len(data) < (request.content_length or 0):
         raise MalformedRequest("The body is shorter than its Content-Length.")
+    request.environ[BODY_READ] = True
     return data
 
 

@@ -21,7 +21,7 @@ from tests.support.production import Certificate, ProductionServer, make_certifi
 from tests.support.server import ROOT
 from tests.support.target import Target, granian, under_attack
 from tests.support.terminal import wait_until
-from tests.support.wire import head
+from tests.support.wire import exchange, head
 
 PLAIN = {"SECRETS_ALLOW_PLAIN_HTTP": "true"}
 _LONG = 30.0  # seconds that nobody waits for a client that is gone
@@ -130,6 +130,26 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 # --- the end of a request, a worker, a server --------------------------------------------------
+
+
+@pytest.mark.parametrize("sent", [b"", b"hello"])
+@pytest.mark.parametrize("body", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_an_answer_before_the_body_ends_the_connection_and_says_so(
+    target: Target, body: str, sent: bytes
+) -> None:
+    """What is still to come could not be told from the next request. The server below says so by
+    itself where nothing has come yet; where the rest comes just then it closed without a word, and
+    a client that keeps connections lost its next request."""
+    port = target.server.port
+    reply = exchange(port, head("PUT", "/secrets/a", port, body) + sent)
+    assert (reply.status, reply.headers["Connection"]) == (401, "close")
+
+
+def test_an_answer_after_the_body_keeps_it(target: Target) -> None:
+    """Also one that refuses what was in it."""
+    for sent, status in ((b'{"secret": "x"}', 200), (b"{}", 422), (b"{", 400)):
+        reply = target.post_json("PUT", "/secrets/a", sent)
+        assert (reply.status, reply.headers["Connection"]) == (status, None)
 
 
 def test_the_server_does_not_say_what_it_is(target: Target) -> None:

@@ -17,6 +17,7 @@ _NAMES = 40
 _REFRESH_SECONDS = 60.0
 _FIRST_REFRESH_SECONDS = 2.0
 _TIMEOUT = 60
+_STEPS_OF_A_CONNECTION = 10
 Operation = Callable[[], None]
 
 
@@ -40,6 +41,7 @@ class Customer(Client):
         self._password = f"password{self.random.getrandbits(96):024x}"
         self._kept: dict[str, str] = {}
         self._refresh_at = 0.0
+        self._steps = 0
         mistakes = _mistakes(self._value_mark)
         self._operations: list[tuple[int, Operation]] = [
             (40, self._read),
@@ -72,6 +74,12 @@ class Customer(Client):
     def step(self) -> None:
         """One request, when it is due."""
         self.timetable.wait()
+        self._steps += 1
+        if self._steps % _STEPS_OF_A_CONNECTION == 0:
+            # As scripts come and go: or a few connections would stay with one worker for ever, and
+            # the others would not be warm when the watching begins.
+            self._session.close()
+            self._program.close()
         if time.monotonic() >= self._refresh_at:
             self._expect("POST", "/refresh", 200)
             self._keep_cookies()
