@@ -61,8 +61,8 @@ def load_worker(
 
 def _share_heaps() -> None:
     """Let all threads allocate from two heaps. glibc gives them one each, and what was freed in one
-    is of no use to the others: a worker with 16 threads took 86 MB, and takes 73. Python lets one
-    at a time run anyway. Elsewhere (musl, macOS) there is nothing to set."""
+    is of no use to the others: a worker with 16 threads took 76 to 86 MB, and takes 73. Python lets
+    one at a time run anyway. Elsewhere (musl, macOS) there is nothing to set."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
 
