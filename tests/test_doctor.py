@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from models.findings import CHECKS, Finding, Level
 from models.times import utcnow
 from tests.support import docs
 from tests.support.ailments import AILMENTS, Patient, is_root
-from tests.support.postgres import start_postgres
+from tests.support.postgres import PostgresServer, start_postgres
 from tests.support.production import make_certificate
 from tests.support.rotation import add_owner
 from utils.db import open_database
@@ -41,6 +42,13 @@ ELSEWHERE = {
     ("postgresql-tls", "danger"),
     ("clock-sync", "warn"),
 }
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """One that is as it should be: the other tests' does not wait for the disk."""
+    with start_postgres() as server:
+        yield server
 
 
 @pytest.fixture

@@ -9,12 +9,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 
 from tests.support import canaries
+from tests.support.postgres import PostgresServer, start_postgres
 from tests.support.remote import Remote
 from tests.support.rotation import environment
 from tests.support.server import ROOT, Server
@@ -23,6 +25,13 @@ from utils.vault import Vault
 LINE = re.compile(r"(ok    |warn  |danger)  [a-z-]+: [^\n]+\n")
 SAFE = {"SECRETS_BCRYPT_COST": "10"}
 WITHOUT_PYSQLITE3 = "import sys; sys.modules['pysqlite3'] = None; from flask.__main__ import main;"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """One that is as it should be: the other tests' does not wait for the disk."""
+    with start_postgres() as server:
+        yield server
 
 
 def doctor(

@@ -70,5 +70,5 @@ def test_a_service_that_breaks_its_promises_differs(
     monkeypatch.setattr(where, name, broken(getattr(where, name)))
     tally = Tally()
     with pytest.raises(AssertionError):
-        tell(app, tally, stories=50, steps=60, seeded=1, shorten=False)
+        tell(app, tally, stories=200, steps=60, seeded=1, shorten=False)
     assert tally.steps > 0, "it was not even a story"

@@ -106,7 +106,8 @@ def test_one_connection_that_is_cut_costs_no_answer(
 def test_a_connection_that_has_just_answered_is_not_asked_whether_it_is_there(
     db: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That would be another round trip on each request of a busy service. A moment later it is."""
+    """That would be another round trip on each request of a busy service. A moment later it is,
+    and always before a transaction that may write."""
     asked = []
     really = ConnectionPool.check_connection
 
@@ -115,22 +116,32 @@ def test_a_connection_that_has_just_answered_is_not_asked_whether_it_is_there(
         really(connection)
 
     monkeypatch.setattr(ConnectionPool, "check_connection", check)
-    with db.read_once() as tx:
-        tx.one("SELECT 1")
-        first = tx._connection  # type: ignore[attr-defined]
-    assert asked == [first]
-    first.answered_at = time.monotonic() + 60  # as if it were busy ever since
-    used = []
     for _ in range(_POOL):  # the pool hands them out in turn
         with db.read_once() as tx:
-            tx.one("SELECT 1")
-            used.append(tx._connection)  # type: ignore[attr-defined]
-    assert first in used
-    assert asked.count(first) == 1
-    first.answered_at = time.monotonic() - 2 * _FRESH_SECONDS
-    for _ in range(_POOL):
-        seconds_of_a_read(db)
-    assert asked.count(first) == 2
+            assert tx.one("SELECT 1") == (1,)
+    all_of_them = set(asked)
+    assert len(asked) == len(all_of_them) == _POOL
+    for connection in all_of_them:
+        connection.answered_at = time.monotonic() + 60  # as if it were busy ever since
+    with db.read_once() as tx:
+        assert tx.one("SELECT 1") == (1,)
+    assert len(asked) == _POOL
+    with db.write() as tx:
+        tx.one("SELECT 1")
+    assert len(asked) == _POOL + 1
+
+
+def test_one_that_has_just_answered_and_is_dead_costs_no_answer(
+    postgres: PostgresServer, db: PostgresDatabase
+) -> None:
+    """All of them are cut, a moment after they were used."""
+    for _ in range(3 * _POOL):
+        with db.read_once() as tx:
+            assert tx.one("SELECT 1") == (1,)
+        with psycopg.connect(postgres.url, autocommit=True) as administrator:
+            administrator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 't%'"
+            )
 
 
 def test_nobody_waits_for_a_database_that_is_known_to_be_away(

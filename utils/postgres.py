@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from models.errors import DatabaseBusy, DatabaseUnavailable, RotationRunning
 from models.rows import Fault
-from utils.db import PATIENCE, POSTGRESQL, Database, Tx, note_commit
+from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx, note_commit
 from utils.postgres_tx import BUSY_SENTENCE, Once, PostgresTx, our_errors
 
 # The pool warns of each failing connection in libpq's words, which quote parts of the URL: with a
@@ -66,6 +66,7 @@ class PostgresDatabase(Database):
         self._opening = threading.Lock()
         self._away, self._answered_at = False, time.monotonic()
         self._replaced_at = self._answered_at - _REPLACING_SECONDS
+        self._this_thread = _ThisThread()
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -86,12 +87,7 @@ class PostgresDatabase(Database):
     def read_once(self) -> Iterator[Tx]:
         """See :meth:`Database.read_once`."""
         self.at_rest()
-        began = time.perf_counter()
-        with our_errors(), self._open_pool().connection(self._patience(None)) as connection:
-            self._away, self._answered_at = False, time.monotonic()
-            self.waited("connection", time.perf_counter() - began)
-            yield Once(connection)
-            connection.answered_at = time.monotonic()
+        yield Once(self._ask)
 
     @contextmanager
     def write(self, *, wait: bool = True) -> Iterator[Tx]:
@@ -102,23 +98,46 @@ class PostgresDatabase(Database):
             yield tx
         note_commit()
 
+    def _ask(self, statement: bytes, parameters: Sequence[object]) -> list[Row]:
+        """Its rows. Where a connection that was not checked turns out to be dead, another is asked:
+        it was only to read."""
+        with our_errors():
+            trusted = False
+            try:
+                with self._borrow(trusting=True) as connection:
+                    trusted = connection.trusted
+                    return connection.execute(statement, parameters).fetchall()
+            except psycopg.OperationalError:
+                if not trusted:
+                    raise
+            with self._borrow() as connection:
+                return connection.execute(statement, parameters).fetchall()
+
+    @contextmanager
+    def _borrow(
+        self, pool_timeout: float | None = None, *, trusting: bool = False
+    ) -> Iterator[_Connection]:
+        began = time.perf_counter()
+        self._this_thread.trusting = trusting
+        with self._open_pool().connection(self._patience(pool_timeout)) as connection:
+            self._away, self._answered_at = False, time.monotonic()
+            self.waited("connection", time.perf_counter() - began)
+            yield connection
+            connection.answered_at = time.monotonic()
+
     @contextmanager
     def _transaction(
         self, pool_timeout: float | None = None, *, stores: bool = True
     ) -> Iterator[Tx]:
         self.at_rest()
         committing = False
-        began = time.perf_counter()
         try:
             with (
                 our_errors(),
-                self._open_pool().connection(self._patience(pool_timeout)) as connection,
+                self._borrow(pool_timeout) as connection,
                 connection.transaction(),
             ):
-                self._away, self._answered_at = False, time.monotonic()
-                self.waited("connection", time.perf_counter() - began)
                 yield PostgresTx(connection)
-                connection.answered_at = time.monotonic()
                 committing = stores
         except DatabaseUnavailable as error:
             if committing:
@@ -136,8 +155,10 @@ class PostgresDatabase(Database):
     def _check(self, connection: _Connection) -> None:
         """Before each use. Where one is found dead the others are too, as after any restart. The
         pool would try them one by one, with ever longer pauses: too long for a request."""
-        if time.monotonic() - connection.answered_at < _FRESH_SECONDS:
-            return  # a database that went away since then would not be back yet
+        fresh = time.monotonic() - connection.answered_at < _FRESH_SECONDS
+        connection.trusted = fresh and self._this_thread.trusting
+        if connection.trusted:
+            return
         connection.patience = self._busy_timeout_ms / 1000
         try:
             ConnectionPool.check_connection(connection)
@@ -216,11 +237,18 @@ class PostgresDatabase(Database):
             self._pool = None
 
 
+class _ThisThread(threading.local):
+    """How a thread takes its next connection."""
+
+    trusting = False
+
+
 class _Connection(psycopg.Connection):
     """A connection that can lose patience with its server, in seconds."""
 
     patience: float | None = None
     answered_at: float = -math.inf  # by time.monotonic()
+    trusted: bool = False  # taken without a check, the last time
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """What everything that is sent passes through."""

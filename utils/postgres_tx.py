@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -87,21 +87,28 @@ class PostgresTx(Tx):
         return self._connection.execute(POSTGRESQL.translate(sql).encode(), parameters)
 
 
-class Once(PostgresTx):
-    """Autocommit: a statement that reads is a transaction by itself."""
+class Once(Tx):
+    """Autocommit: a statement that reads is a transaction by itself. *ask* gives its rows."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
-        super().__init__(connection)
+    dialect = POSTGRESQL
+
+    def __init__(self, ask: Callable[[bytes, Sequence[object]], list[Row]]) -> None:
+        self._ask = ask
         self._done = False
+
+    def all(self, sql: str, *parameters: object) -> list[Row]:
+        """See :meth:`Tx.all`."""
+        require_one_read(sql, done=self._done)
+        self._done = True
+        return self._ask(POSTGRESQL.translate(sql).encode(), parameters)
+
+    def run(self, sql: str, *parameters: object) -> int:  # noqa: ARG002
+        """Raises RuntimeError."""
+        return require_one_read(sql, done=True)
 
     def run_many(self, sql: str, rows: Sequence[Sequence[object]]) -> int:  # noqa: ARG002
         """Raises RuntimeError."""
         return require_one_read(sql, done=True)
-
-    def _execute(self, sql: str, parameters: tuple[object, ...]) -> psycopg.Cursor[Row]:
-        require_one_read(sql, done=self._done)
-        self._done = True
-        return super()._execute(sql, parameters)
 
 
 @contextmanager
