@@ -22,6 +22,7 @@ from tests.support.server import ROOT
 from tests.support.target import Target, granian, under_attack
 from tests.support.terminal import wait_until
 from tests.support.wire import exchange, head
+from utils import serving_worker
 
 PLAIN = {"SECRETS_ALLOW_PLAIN_HTTP": "true"}
 _LONG = 30.0  # seconds that nobody waits for a client that is gone
@@ -150,6 +151,27 @@ def test_an_answer_after_the_body_keeps_it(target: Target) -> None:
     for sent, status in ((b'{"secret": "x"}', 200), (b"{}", 422), (b"{", 400)):
         reply = target.post_json("PUT", "/secrets/a", sent)
         assert (reply.status, reply.headers["Connection"]) == (status, None)
+
+
+class _Vanishing(socket.socket):
+    """A connection that the server closes while its worker looks at it."""
+
+    def getpeername(self) -> object:
+        """The last thing that can be asked of it."""
+        found = super().getpeername()
+        self.close()
+        return found
+
+
+def test_a_connection_that_ends_while_it_is_looked_at_is_nobodys() -> None:
+    """The thread that answers the main process must not end with it: each stop would then take two
+    minutes, and end with a kill."""
+    with socket.create_server(("127.0.0.1", 0)) as server, _Vanishing() as client:
+        client.connect(server.getsockname())
+        port = client.getsockname()[1]
+        assert not serving_worker._is_of_a_client(client, port)
+        assert not serving_worker._is_listening(client)
+        assert serving_worker._is_listening(server)
 
 
 def test_the_server_does_not_say_what_it_is(target: Target) -> None:

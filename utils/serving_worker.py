@@ -120,7 +120,7 @@ def _take_no_more_connections() -> None:
     with socket.create_server(("127.0.0.1", 0)) as unknown:
         unknown.setblocking(False)
         for found in _sockets():
-            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            if _is_listening(found):
                 _wait_for_an_empty_queue(found)
                 os.dup2(unknown.fileno(), found.fileno())
 
@@ -143,9 +143,16 @@ def _is_of_a_client(found: socket.socket, port: int) -> bool:
         return False
     try:
         found.getpeername()
-    except OSError:
+        return bool(found.getsockname()[1] == port)
+    except OSError:  # it has no other end, or granian has just closed it
         return False
-    return bool(found.getsockname()[1] == port)
+
+
+def _is_listening(found: socket.socket) -> bool:
+    try:
+        return bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError:  # granian has just closed it
+        return False
 
 
 def _sockets() -> Iterator[socket.socket]:
