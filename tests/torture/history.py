@@ -26,6 +26,8 @@ from config import Settings
 from tests.support.people import PASSWORD
 from tests.support.postgres import start_postgres
 from tests.support.production import ProductionServer
+from tests.support.rotation import wait_until
+from tests.support.server import Server
 from tests.torture import linearizability
 from tests.torture.framework import Attempt, Figure, none
 from tests.torture.history_clients import Contender, Pairer, Record, Recorder, wait_for
@@ -101,7 +103,24 @@ def postgresql(attempt: Attempt, **environ: str) -> Sequence[Figure]:
 
 
 class Killable(ProductionServer):
-    """A server whose workers can be killed one by one, too."""
+    """A server whose workers can be killed one by one, too: once all of them have started. One that
+    dies before that ends a server that is just beginning, which it says."""
+
+    _had_started = 0
+
+    def start(self) -> ProductionServer:
+        """See :meth:`Server.start`."""
+        self._had_started = self._started()
+        return super().start()
+
+    def wait_until_ready(self) -> Server:
+        """Every worker, not only the first."""
+        super().wait_until_ready()
+        wait_until(lambda: self._started() >= self._had_started + self.workers, "all have started")
+        return self
+
+    def _started(self) -> int:
+        return self.log.read_bytes().count(b"Started worker-") if self.log.exists() else 0
 
     def kill_a_worker(self, attempt: Attempt) -> None:
         """``kill -9`` of one process; the others go on, and it is replaced."""
