@@ -33,7 +33,7 @@ KILLS = 100
 WRITERS = 2
 _INTERVAL = 0.25  # seconds between a writer's requests
 _FEWEST_USERS = 1000
-_REWRAP = ("--rewrap-master", "--batch-size", "50")
+_REWRAP = ("--rewrap-master", "--batch-size", "5")  # of 50, a life is over too soon to be killed
 _PIECE = 24  # bytes of a wrapped key; of any 47 that are left somewhere one such piece is whole
 
 _LAST_RUN = "SELECT max(id) FROM rotation_runs"
