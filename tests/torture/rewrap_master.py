@@ -172,7 +172,8 @@ class Killer:
                 self.wrong.append(f"all was rewrapped after {self.kills} kills")
                 break
             # Not too near its end: of few kills, one would often come too late.
-            share = min(2 * each * left / (kills - self.kills), 0.7 * each * left)
+            # Twice that would use up all of it on average, and be over too early half of the times.
+            share = min(1.4 * each * left / (kills - self.kills), 0.7 * each * left)
             moment = self.stage.attempt.random.uniform(0, self._start + share)
             self._one_life(db, moment)
             if self.kills == kills // 2 and not self.halfway.versions:
