@@ -166,8 +166,8 @@ class Database(ABC):
         (but see :meth:`warnings` for SQLite without WAL)."""
 
     def read_once(self) -> AbstractContextManager[Tx]:
-        """The same for one statement, which is a transaction by itself, and needs no BEGIN: what
-        each request does first would else cost twice as much, and on PostgreSQL four times.
+        """The same for one statement, which is a transaction by itself, and needs no BEGIN: that
+        and its end would be two statements more on each request, on PostgreSQL three round trips.
 
         A second statement would see another state, and raises RuntimeError.
         """

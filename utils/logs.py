@@ -132,8 +132,8 @@ def configure(form: LogFormat = "auto", level: str = "info") -> None:
 
 
 def _gather_less() -> None:
-    """Who called, in which thread and process: no line of ours says so, and to find it out for each
-    costs half of the line (Logging HOWTO, "Optimization")."""
+    """Who called, in which thread and process: no line of ours says so, so it need not be found out
+    for each (Logging HOWTO, "Optimization")."""
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     setattr(logging, "logAsyncioTasks", False)  # noqa: B010 - Python 3.10 has no such variable

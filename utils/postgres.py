@@ -25,6 +25,7 @@ logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _NO_WAIT_SECONDS = 0.001
 _NO_HOPE_SECONDS = 0.1
+# What answered so lately is asked without a check, if it is only to read: see _ask.
 _FRESH_SECONDS = 0.1
 _REPLACING_SECONDS = 1.0
 # The connection broke after COMMIT was sent: nobody here can tell whether it arrived.

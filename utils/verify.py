@@ -210,7 +210,7 @@ class _Checker:
 def _rows(db: Database, sql: str, after: int | str = 0) -> Iterator[Row]:
     """All rows of a statement that takes (after, limit), a short transaction per batch."""
     while True:
-        with db.read_by_index() as tx:
+        with db.read() as tx:
             batch = tx.all(sql, after, _BATCH)
         if not batch:
             return

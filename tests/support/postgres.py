@@ -152,8 +152,8 @@ def _account() -> _Account | None:
 def start_postgres(directory: Path | None = None, *, synced: bool = True) -> PostgresServer:
     """Start a new, empty server.
 
-    Unless it is *synced* it does not wait for the disk: it loses nothing when it is killed, only
-    when the machine is, and it takes half the time to commit.
+    Unless it is *synced* it does not wait for the disk: it is faster, and loses nothing when it is
+    killed, only when the machine is.
 
     Without *directory* the server makes one, and removes it when it is closed. With one, its files
     stay there; pytest's ``tmp_path`` will not do under root, being closed to the user that the
