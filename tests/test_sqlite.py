@@ -14,7 +14,7 @@ from models.errors import DatabaseBusy, DatabaseUnavailable, SecretsManagerError
 from tests.support.race import at_once
 from utils import sqlite
 from utils.sqlite import SqliteDatabase
-from utils.sqlite_library import has_wal_reset_bug, primary_code
+from utils.sqlite_library import has_wal_reset_bug, primary_code, sqlite3
 
 THREADS = 8
 
@@ -188,6 +188,19 @@ def test_a_connection_that_cannot_be_set_up_is_closed(tmp_path: Path) -> None:
         with pytest.raises(DatabaseUnavailable), damaged.read():
             pytest.fail("it opened")
     assert descriptors(path) == 0
+
+
+def test_few_connections_outlast_a_peak(db: SqliteDatabase) -> None:
+    """Each holds up to 2 MB of pages and statements; the others are closed, not forgotten."""
+    taken = [db.take() for _ in range(10)]
+    for connection in taken:
+        db.give_back(connection)
+    open_ones = 0
+    for connection in taken:
+        with suppress(sqlite3.ProgrammingError):  # closed
+            open_ones += len(connection.execute("SELECT 1").fetchall())
+    assert open_ones == 4
+    assert number(db) == 0
 
 
 def test_many_threads_share_the_pool(db: SqliteDatabase) -> None:
