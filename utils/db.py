@@ -39,6 +39,7 @@ from typing import Any, TypeVar
 
 from models.errors import ConfigurationError, DatabaseBusy
 from models.rows import Fault
+from utils.behind import Behind
 
 Row = tuple[Any, ...]
 Result = TypeVar("Result")
@@ -190,6 +191,11 @@ class Database(ABC):
         Raises DatabaseBusy, DatabaseUnavailable or IntegrityViolation, and nothing was changed;
         but where the connection breaks during the commit, DatabaseUnavailable says so.
         """
+
+    def behind(self) -> Behind:
+        """For transactions that write while their caller goes on, each in one go. Raises
+        DatabaseUnavailable when it is entered."""
+        return Behind(self)
 
     @abstractmethod
     def rotation_lock(self) -> AbstractContextManager[None]:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg.abc import RV, PQGen
@@ -16,7 +17,9 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from models.errors import DatabaseBusy, DatabaseUnavailable, RotationRunning
 from models.rows import Fault
+from utils.behind import Behind
 from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx, note_commit
+from utils.postgres_behind import PostgresBehind
 from utils.postgres_tx import BUSY_SENTENCE, Once, PostgresTx, our_errors
 
 # The pool warns of each failing connection in libpq's words, which quote parts of the URL: with a
@@ -24,6 +27,7 @@ from utils.postgres_tx import BUSY_SENTENCE, Once, PostgresTx, our_errors
 logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 _NO_WAIT_SECONDS = 0.001
+_NO_LOCK_WAIT_MS = 1  # 0 would mean: wait for ever
 _NO_HOPE_SECONDS = 0.1
 # What answered so lately is asked without a check, if it is only to read: see _ask.
 _FRESH_SECONDS = 0.1
@@ -95,9 +99,13 @@ class PostgresDatabase(Database):
         """See :meth:`Database.write`."""
         with self._transaction(None if wait else _NO_WAIT_SECONDS) as tx:
             if not wait:
-                tx.run("SET LOCAL lock_timeout = '1ms'")  # 0 would mean: wait for ever
+                tx.run(f"SET LOCAL lock_timeout = '{_NO_LOCK_WAIT_MS}ms'")
             yield tx
         note_commit()
+
+    def behind(self) -> Behind:
+        """See :meth:`Database.behind`."""
+        return PostgresBehind(self, lambda: psycopg.connect(self._url, **_how(_NO_LOCK_WAIT_MS)))
 
     def _ask(self, statement: bytes, parameters: Sequence[object]) -> list[Row]:
         """Its rows. Where a connection that was not checked turns out to be dead, another is asked:
@@ -196,12 +204,7 @@ class PostgresDatabase(Database):
                     # for a minute is not found again for another.
                     reconnect_timeout=self._busy_timeout_ms / 1000,
                     reconnect_failed=self._note_failure,
-                    kwargs={
-                        "autocommit": True,  # transaction() says BEGIN; nothing begins unasked
-                        "connect_timeout": 5,
-                        "options": f"-c lock_timeout={self._busy_timeout_ms} {_SESSION}",
-                        **_NOTICE_SILENCE,
-                    },
+                    kwargs=_how(self._busy_timeout_ms),
                     check=self._check,
                     open=True,
                 )
@@ -236,6 +239,16 @@ class PostgresDatabase(Database):
             if self._pool is not None and self._pid == os.getpid():
                 self._pool.close()
             self._pool = None
+
+
+def _how(lock_timeout_ms: int) -> dict[str, Any]:
+    """How to connect."""
+    return {
+        "autocommit": True,  # transaction() says BEGIN; nothing begins unasked
+        "connect_timeout": 5,
+        "options": f"-c lock_timeout={lock_timeout_ms} {_SESSION}",
+        **_NOTICE_SILENCE,
+    }
 
 
 class _ThisThread(threading.local):

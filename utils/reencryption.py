@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from models.errors import IntegrityViolation, MissingMasterKey, TryLater, Undecryptable
+from collections.abc import Sequence
+
+from models.errors import (
+    DatabaseBusy,
+    IntegrityViolation,
+    MissingMasterKey,
+    TryLater,
+    Undecryptable,
+)
 from models.rows import KeyId, Reencryption, SecretId, StaleCiphertext, UserId
+from utils.behind import Behind
 from utils.crypto import MasterKeys, UserKey, reseal
 from utils.db import Database, Tx
+from utils.patience import patiently
 from utils.store import ciphertexts, keys
 
 
@@ -24,6 +34,37 @@ def unwrapped(tx: Tx, master: MasterKeys, owner: UserId, key_id: KeyId) -> UserK
     if wrapped is None:
         raise Undecryptable("The key is not there.")
     return master.unwrap_user_key(wrapped, owner, key_id)
+
+
+class Exchange:
+    """Puts re-encrypted values in place, one batch at a time, each in one transaction."""
+
+    def __init__(self, db: Database, behind: Behind) -> None:
+        self._db = db
+        self._behind = behind
+        self._batch: Sequence[Reencryption] = ()
+
+    def begin(self, batch: Sequence[Reencryption]) -> None:
+        """Hand over a batch. The one before has ended."""
+        self._batch = batch
+        self._behind.send(self._replace)
+
+    def end(self) -> int:
+        """How many values the last batch has moved: at once, or as soon as the database lets it.
+
+        Raises IntegrityViolation, and nothing was moved, for a key that is destroyed meanwhile.
+        """
+        try:
+            return self._behind.wait()
+        except DatabaseBusy:
+            return patiently(self._db, self._try)
+
+    def _try(self) -> int:
+        with self._db.write(wait=False) as tx:
+            return self._replace(tx)
+
+    def _replace(self, tx: Tx) -> int:
+        return ciphertexts.replace(tx, self._batch)
 
 
 def reencrypt_in_passing(db: Database, master: MasterKeys, secret: SecretId, version: int) -> bool:

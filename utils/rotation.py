@@ -40,7 +40,7 @@ from models.rows import (
 from utils.crypto import MasterKeys, UserKey
 from utils.db import Database, Tx
 from utils.patience import patiently
-from utils.reencryption import reencrypt, unwrapped
+from utils.reencryption import Exchange, reencrypt, unwrapped
 from utils.store import ciphertexts, keys, system
 
 DEFAULT_BATCH = 2000  # fewer pages written than with 500, where many keys interleave
@@ -74,6 +74,8 @@ class Rotator:
         self._now = now
         self._owners = owners
         self._batch_size = batch_size
+        self._behind = db.behind()
+        self._exchange = Exchange(db, self._behind)
         self._opened: dict[tuple[KeyId, UserId], UserKey | _Reason] = {}
         self.report = Report()
 
@@ -116,9 +118,11 @@ class Rotator:
         with self._db.read() as tx:
             newest = keys.newest_key(tx)
         moving = True
-        while moving:
-            self.report.faults.clear()
-            moving = self._pass(newest, progress)
+        with self._behind:
+            while moving:
+                self.report.faults.clear()
+                moving = self._pass(newest, progress)
+                self._settle()
         with self._db.read() as tx:
             stranded = ciphertexts.stranded(tx, newest, self._owners)
         self._blame(stranded, "It has no key to be re-encrypted with.")
@@ -152,15 +156,19 @@ class Rotator:
     def _sweep(self, stretch: _Stretch, progress: Progress) -> bool:
         """Move what the table holds, stretch by stretch; whether there was anything to move.
 
-        Encrypted outside the lock, exchanged inside it. The lock is held for a quarter of the time
-        where keys are many, and less where they are few; the encryption of the next batch is the
-        pause in which waiting writers get their turn. (A thread that exchanges meanwhile makes it
-        slower, on PostgreSQL too: both need the interpreter, and get it late.)
+        Encrypted outside the lock, exchanged inside it. On SQLite the lock is held for a quarter of
+        the time where keys are many, and less where they are few; the encryption of the next batch
+        is the pause in which waiting writers get their turn. PostgreSQL exchanges one batch while
+        the next is encrypted, and locks nothing but its rows.
         """
         moving = False
         for batch in self._batches(stretch):
             ready = self._reencrypted(batch)
-            self._exchange(ready)
+            for number, part in enumerate(_parts(ready)):
+                if number:
+                    time.sleep(_PAUSE_SECONDS)
+                self._settle()
+                self._exchange.begin(part)
             moving |= bool(ready)
             progress(len(batch))
         return moving
@@ -194,20 +202,9 @@ class Rotator:
                 self._blame([stale.id], str(error))
         return ready
 
-    def _exchange(self, ready: Sequence[Reencryption]) -> None:
-        parts = _parts(ready)
-        for part in parts:
-            self._exchange_at_once(part)
-            if part is not parts[-1]:
-                time.sleep(_PAUSE_SECONDS)
-
-    def _exchange_at_once(self, ready: Sequence[Reencryption]) -> None:
-        def attempt() -> int:
-            with self._db.write(wait=False) as tx:
-                return ciphertexts.replace(tx, ready)
-
+    def _settle(self) -> None:
         try:
-            self.report.reencrypted += patiently(self._db, attempt)
+            self.report.reencrypted += self._exchange.end()
         except IntegrityViolation:
             # Our "current" key was retired, drained and destroyed since we read it. Nothing
             # of this part was written; the next pass finds it with the newer key.
