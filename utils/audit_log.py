@@ -74,23 +74,23 @@ class AuditLog:
         self._changed = threading.Condition()
         self._waiting: deque[_Queued] = deque()
         self._unkept = 0  # refusals that found the queue full
-        self._urgent = self._closing = False
+        self._urgent = self._closing = self._failing = False
         self._thread: threading.Thread | None = None
         self._touched: set[ChainId] = set()
         self._told_at = time.monotonic()
 
-    def add(self, events: Sequence[Waiting], *, wait: bool = False) -> None:
+    def add(self, events: Sequence[Waiting], *, wait: bool = False, room: bool = True) -> None:
         """Have events written soon; with *wait*, return when they are durable.
 
-        Raises DatabaseBusy where so many wait already that nobody could say when, or where waiting
-        took too long: what leaves no trace must not be answered.
+        Where too many wait already it waits for room, so that callers become as slow as the trail.
+        Raises DatabaseBusy where that took too long, or nothing can be written: what leaves no
+        trace must not be answered.
         """
         if not events:
             return
         last = _Queued(events[-1], _Ticket() if wait else None)
         with self._changed:
-            # One that is larger than the queue finds room in an empty one.
-            if self._waiting and len(self._waiting) + len(events) > _MOST_WAITING:
+            if not self._has_room(len(events), wait=room):
                 raise DatabaseBusy("The audit trail cannot be written. Try again in a moment.")
             first = not self._waiting
             self._waiting.extend(_Queued(event) for event in events[:-1])
@@ -103,10 +103,23 @@ class AuditLog:
     def add_if_there_is_room(self, events: Sequence[Waiting]) -> None:
         """Of what is refused anyway. How many found no room is told in the log."""
         try:
-            self.add(events)
+            self.add(events, room=False)
         except DatabaseBusy:
             with self._changed:
                 self._unkept += len(events)
+
+    def _has_room(self, count: int, *, wait: bool) -> bool:
+        """What is larger than the queue finds room in an empty one."""
+
+        def known() -> bool:
+            return self._failing or fits()
+
+        def fits() -> bool:
+            return not self._waiting or len(self._waiting) + count <= _MOST_WAITING
+
+        if wait:
+            self._changed.wait_for(known, self._patience)
+        return fits()
 
     def extended(self, chain: ChainId) -> None:
         """A transaction of a view has extended this chain: the log is to tell its head, too."""
@@ -160,6 +173,7 @@ class AuditLog:
                 failures = 0
             except Exception as error:  # noqa: BLE001 - a thread that died would take the trail along
                 failures += 1
+                self._note_failure()
                 if failures == 1:
                     logger.error("The audit trail cannot be written for now: %s", _told(error))
                 if self._ending() and failures >= _LAST_TRIES:
@@ -195,11 +209,18 @@ class AuditLog:
                 tickets.append(self._waiting.popleft().ticket)
             self._urgent = any(one.ticket for one in self._waiting)
             unkept, self._unkept = self._unkept, 0
+            self._failing = False
+            self._changed.notify_all()  # who waits for room
         if unkept:
             logger.error("Refusals found no room in the audit trail's queue: %d.", unkept)
         for ticket in tickets:
             if ticket is not None:
                 ticket.done.set()
+
+    def _note_failure(self) -> None:
+        with self._changed:
+            self._failing = True
+            self._changed.notify_all()
 
     def _ending(self) -> bool:
         """The interpreter waits for threads that are no daemons once its main thread has ended."""
