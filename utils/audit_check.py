@@ -20,7 +20,7 @@ from utils.db import Database, Tx
 from utils.store import audit
 from utils.tokens import same_mac
 
-_BATCH = 1000
+_BATCH = 200  # rows of a chain in memory at once, some 300 KB, for each request that verifies
 _PURGE_BATCH = 2000  # rows that one transaction deletes
 # As AuditLog writes it; a log adds what it likes before and after.
 HEAD_LINE = re.compile(r"audit head chain=(\d+) number=(\d+) mac=([0-9a-f]{64})\b")
