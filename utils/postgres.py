@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg
@@ -77,8 +77,6 @@ class PostgresDatabase(Database):
     def read(self) -> Iterator[Tx]:
         """See :meth:`Database.read`."""
         with self._transaction(stores=False) as tx:
-            # READ COMMITTED would show each statement another state.
-            tx.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield tx
 
     @contextmanager
@@ -144,7 +142,7 @@ class PostgresDatabase(Database):
             with (
                 our_errors(),
                 self._borrow(pool_timeout) as connection,
-                connection.transaction(),
+                connection.begun(stores=stores),
             ):
                 yield PostgresTx(connection)
                 committing = stores
@@ -263,6 +261,14 @@ class _Connection(psycopg.Connection):
     patience: float | None = None
     answered_at: float = -math.inf  # by time.monotonic()
     trusted: bool = False  # taken without a check, the last time
+
+    def begun(self, *, stores: bool) -> AbstractContextManager[object]:
+        """A transaction, whose BEGIN says what it is for. By default, READ COMMITTED, one that
+        reads would be shown another state by each statement."""
+        level = None if stores else psycopg.IsolationLevel.REPEATABLE_READ
+        if self.isolation_level is not level:
+            self.isolation_level, self.read_only = level, None if stores else True
+        return self.transaction()
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """What everything that is sent passes through."""

@@ -141,7 +141,7 @@ class Rotator:
     def _sweep_key(self, key_id: KeyId, progress: Progress) -> bool:
         def stretch(tx: Tx, after: int) -> _Found:
             found = ciphertexts.stale_of_key(tx, key_id, after, self._batch_size)
-            return found, found[-1].id if found else None
+            return found, found[-1].id if len(found) == self._batch_size else None
 
         return self._sweep(stretch, progress)
 
