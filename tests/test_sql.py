@@ -18,7 +18,8 @@ HANDED_ON = {("utils/db.py", "sql"), ("utils/migrate.py", "statement")}
 # The last one makes statements of the names that PostgreSQL's catalogue has, and of nothing else.
 ENGINES = {
     *("utils/sqlite.py", "utils/sqlite_tx.py"),
-    *("utils/postgres.py", "utils/postgres_tx.py", "utils/table_copy.py"),
+    *("utils/postgres.py", "utils/postgres_tx.py", "utils/postgres_behind.py"),
+    "utils/table_copy.py",
 }
 Constants = dict[str, ast.expr]
 

@@ -111,14 +111,11 @@ class AuditLog:
     def _has_room(self, count: int, *, wait: bool) -> bool:
         """What is larger than the queue finds room in an empty one."""
 
-        def known() -> bool:
-            return self._failing or fits()
-
         def fits() -> bool:
             return not self._waiting or len(self._waiting) + count <= _MOST_WAITING
 
         if wait:
-            self._changed.wait_for(known, self._patience)
+            self._changed.wait_for(lambda: self._failing or fits(), self._patience)
         return fits()
 
     def extended(self, chain: ChainId) -> None:
