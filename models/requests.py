@@ -18,12 +18,12 @@ from pydantic_core import PydanticCustomError
 
 from models import names, shapes
 from models.errors import BodyTooLarge, MalformedRequest
+from models.paging import CURSOR_RULE
 from models.powers import visible_prefixes
 from models.rows import KEEP, Change, SecretName, SecretQuery, Username, Value, ValueKind
 
 MAX_VALUE_BYTES = 64 * 1024
 MIN_PASSWORD_CHARACTERS = 8
-CURSOR_RULE = "must be the `next_cursor` of a page, unchanged"
 MAX_PASSWORD_BYTES = 1024
 
 

@@ -13,8 +13,6 @@ from models.grants import Permission
 from models.requests import MAX_VALUE_BYTES, Request, checked_value, from_base64
 from models.rows import Change, Username, Value
 
-Position = tuple[int, str]  # in a list: when it was granted, and the grant's id
-
 
 def _username(text: str) -> Username:
     if (parsed := names.parse_username(text)) is None:
@@ -66,8 +64,3 @@ class ListShared(ListSessions):
     """``GET /shared``: pages as those of sessions, of one owner or of all."""
 
     owner: Annotated[Username, AfterValidator(_username), shapes.USERNAME] | None = None
-
-
-def cursor_after(last: Position | None) -> str | None:
-    """An opaque cursor for the page that follows *last*; None if there is none."""
-    return None if last is None else f"{last[0]}.{last[1]}"

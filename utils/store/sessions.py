@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from models.errors import NotAuthenticated
+from models.paging import Position
 from models.rows import Account, Client, Session, SessionId, UserId, Username
 from models.times import from_microseconds, to_microseconds
 from utils.db import Row, Tx
@@ -27,7 +28,6 @@ _PAGE = (
     _SELECT + "WHERE s.user_id = ? AND " + _LIVE + " AND (s.created_at, s.id) < (?, ?) "
     "ORDER BY s.created_at DESC, s.id DESC LIMIT ?"
 )
-NEWEST = (2**63 - 1, "")  # a position before every session's
 
 
 def open_session(
@@ -104,9 +104,7 @@ def require_live(tx: Tx, session: Session, now: datetime) -> None:
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
 
 
-def list_page(
-    tx: Tx, account: UserId, after: tuple[int, str], limit: int, now: datetime
-) -> list[Session]:
+def list_page(tx: Tx, account: UserId, after: Position, limit: int, now: datetime) -> list[Session]:
     """The account's live sessions, newest first, from the one after the position *after*.
 
     A position, not a session: the one that ended a page may end before the next is asked for.

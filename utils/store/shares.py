@@ -8,6 +8,7 @@ from datetime import datetime
 from models.conditions import Conditions
 from models.errors import FieldProblem, InvalidFields, LimitReached, NotFound
 from models.grants import MAX_GRANTS, Grant, Permission, Shared
+from models.paging import Position
 from models.rows import (
     Account,
     Act,
@@ -21,7 +22,6 @@ from models.rows import (
     UserId,
     Username,
 )
-from models.share_requests import Position
 from utils.crypto import MasterKeys
 from utils.db import Tx
 from utils.store import grants, secret_reads, secrets
