@@ -29,7 +29,8 @@ from models.errors import (
     TryLater,
 )
 from models.names import parse_username
-from models.rows import Fault, UserId
+from models.reports import Fault
+from models.rows import UserId
 from models.settings_text import parse_duration
 from models.times import rfc3339, utcnow
 from utils import logs

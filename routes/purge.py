@@ -11,7 +11,7 @@ import click
 from flask.cli import with_appcontext
 
 from models.errors import SecretsManagerError, TryLater
-from models.rows import Fault
+from models.reports import Fault
 from models.times import utcnow
 from routes.commands import sentence
 from routes.context import existing_vault

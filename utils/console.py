@@ -11,10 +11,9 @@ from typing import Any
 
 import click
 
-from models.rows import Fault
+from models.reports import Fault, Progress
 
 _MOST_FAULTS_SHOWN = 100
-Progress = Callable[[int], None]
 
 
 class Output:

@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from models.errors import ConfigurationError, DatabaseBusy
-from models.rows import Fault
+from models.reports import Fault
 from utils.behind import Behind
 
 Row = tuple[Any, ...]

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from models.errors import SecretsManagerError, TryLater
 from models.events import OK, SYSTEM, Event
-from models.rows import Report
+from models.reports import Report
 from models.times import utcnow
 from utils.crypto import MasterKeys
 from utils.db import Database
