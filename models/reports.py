@@ -26,3 +26,8 @@ class Report:
     destroyed: int = 0
     rewrapped: int = 0
     faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def leaves_remains(self) -> bool:
+        """Whether keys were deleted or replaced, which the database's files still hold."""
+        return bool(self.destroyed or self.signing_keys or self.rewrapped)

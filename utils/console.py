@@ -13,6 +13,7 @@ import click
 
 from models.reports import Fault, Progress
 
+DONE, INCOMPLETE = 0, 1  # exit statuses
 _MOST_FAULTS_SHOWN = 100
 
 
