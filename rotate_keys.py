@@ -22,7 +22,6 @@ from datetime import datetime, timedelta, timezone
 import config
 from models.errors import (
     ConfigurationError,
-    DatabaseUnavailable,
     RotationRunning,
     SecretsManagerError,
     TryLater,
@@ -30,7 +29,7 @@ from models.errors import (
 from models.settings_text import parse_duration
 from models.times import utcnow
 from utils import logs
-from utils.console import INCOMPLETE, Output
+from utils.console import INCOMPLETE, Output, sentence
 from utils.interruption import Interrupted, Interruption
 from utils.rotation import DEFAULT_BATCH
 from utils.rotation_commands import RotationCommands
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     except RotationRunning as error:
         return out.failure(RUNNING, str(error))
     except TryLater as error:
-        return out.failure(INCOMPLETE, f"{_why(error)} What was committed stays; run it again.")
+        return out.failure(INCOMPLETE, f"{sentence(error)} What was committed stays; run it again.")
     except SecretsManagerError as error:
         return out.failure(INCOMPLETE, f"{error} Run it with --verify.")
     except Interrupted:
@@ -98,13 +97,6 @@ def _cutoff(
         return _ALWAYS
     age: timedelta = settings.KEY_MAX_AGE if options.older_than is None else options.older_than
     return now - age
-
-
-def _why(error: TryLater) -> str:
-    """The operator may know more than the caller of the API."""
-    if isinstance(error, DatabaseUnavailable) and error.why:
-        return f"{str(error).removesuffix('.')}: {error.why}."
-    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,9 +13,8 @@ from flask.cli import with_appcontext
 from models.errors import SecretsManagerError, TryLater
 from models.reports import Fault
 from models.times import utcnow
-from routes.commands import sentence
 from routes.context import existing_vault
-from utils.console import DONE, INCOMPLETE, Output
+from utils.console import DONE, INCOMPLETE, Output, sentence
 from utils.purge import Purged, Purger
 from utils.record import has_remains, scrubbed
 from utils.vault import Vault
