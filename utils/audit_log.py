@@ -16,14 +16,15 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 
 from models.errors import DatabaseBusy, SecretsManagerError, TryLater
-from models.events import TOO_FAST, ChainId, Event, Waiting
-from models.rows import SystemKey, Username
-from utils.db import Database, Tx
+from models.events import ChainId, Waiting
+from models.rows import SystemKey
+from utils.audit_batch import place, summed
+from utils.db import Database
 from utils.store import audit
 
 logger = logging.getLogger("secrets_manager")
@@ -256,7 +257,7 @@ class AuditLog:
 
     def _write_together(self, batch: Sequence[_Queued]) -> None:
         with self._db.write() as tx:
-            placed = _summed(_placed(tx, one.waiting) for one in batch)
+            placed = summed(place(tx, one.waiting) for one in batch)
             audit.append(tx, self.key, placed)
         with self._changed:
             self._touched.update(chain for chain, _ in placed)
@@ -292,32 +293,6 @@ def _by_chain(batch: Sequence[_Queued]) -> list[list[_Queued]]:
 def _told(error: Exception) -> str:
     """A foreign exception's text may hold anything."""
     return str(error) if isinstance(error, SecretsManagerError) else type(error).__name__
-
-
-def _placed(tx: Tx, waiting: Waiting) -> tuple[ChainId, Event]:
-    """Whose it is, if all that is known is what was typed. Looked up here and not in the request:
-    there, a name that is somebody's would take longer."""
-    if waiting.typed is None:
-        return waiting.chain, waiting.event
-    chain, username = audit.find_owner(tx, waiting.typed)
-    return chain, replace(waiting.event, username=username or Username(""))
-
-
-def _summed(placed: Iterable[tuple[ChainId, Event]]) -> list[tuple[ChainId, Event]]:
-    """What strangers are refused again and again is one event that says how often: else they could
-    fill the disk. What a known caller does is never summed up, but for what came too fast."""
-    found: dict[object, tuple[ChainId, Event]] = {}
-    for chain, event in placed:
-        who = (event.username, event.credential_id, event.address)
-        alike: object = (chain, event.action, event.outcome, who)
-        if event.via and event.outcome != TOO_FAST:
-            alike = len(found), event.request_id
-        if alike in found:
-            first = found[alike][1]
-            found[alike] = chain, replace(first, times=first.times + event.times)
-        else:
-            found[alike] = chain, event
-    return list(found.values())
 
 
 def _after_fork() -> None:
