@@ -31,7 +31,7 @@ USED = {
     "utils/doctor/certificates.py": {"cryptography"},  # reads the dates of a certificate
     "utils/keyfile.py": {"cryptography", "secrets"},
     "utils/passwords.py": {"bcrypt", "hashlib", "hmac", "secrets"},
-    "utils/serving.py": {"ssl"},
+    "utils/serving_main.py": {"ssl"},
     "utils/store/audit.py": {"hashlib", "hmac"},
     "utils/store/system.py": {"cryptography"},
     "utils/throttle.py": {"hmac"},
