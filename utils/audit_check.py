@@ -17,8 +17,8 @@ from models.events import (
 )
 from models.rows import SystemKey
 from utils.db import Database, Tx
+from utils.macs import event_mac, same_mac
 from utils.store import audit
-from utils.tokens import same_mac
 
 _BATCH = 200  # rows of a chain in memory at once, some 300 KB, for each request that verifies
 _PURGE_BATCH = 2000  # rows that one transaction deletes
@@ -56,7 +56,7 @@ def _follow(
             first = FIRST_OF_SYSTEM if chain == SYSTEM else FIRST_OF_ACCOUNT
             if number == 1 and (action, outcome) != (first, OK):
                 return reached, last, ChainFault(1, "is not what a chain begins with")
-            if not same_mac(mac, audit.event_mac(key, chain, said, last)):
+            if not same_mac(mac, event_mac(key, chain, said, last)):
                 return reached, last, ChainFault(number, "was changed, or follows another event")
             reached, last = number, mac
     return reached, last, None

@@ -165,6 +165,16 @@ def generate_user_key() -> KeyMaterial:
     return KeyMaterial(Fernet.generate_key())
 
 
+def generate_system_key() -> SystemKey:
+    """A new random system key, from there too."""
+    return SystemKey(Fernet.generate_key())
+
+
+def generate_master_key() -> str:
+    """A new random master key, from there too."""
+    return Fernet.generate_key().decode()
+
+
 def seal(key: UserKey, value: Value, owner: UserId, secret: SecretId, version: int) -> Ciphertext:
     """Encrypt *value* for one version row. It opens in no other."""
     plaintext = _value_place(owner, secret, version) + _KIND_MARKS[value.kind] + value.data

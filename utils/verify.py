@@ -16,8 +16,8 @@ from models.rows import Ciphertext, KeyId, SecretId, SystemKey, UserId, WrappedK
 from utils.audit_check import verify_all
 from utils.crypto import MasterKeys, UserKey, unseal
 from utils.db import Database, Row, Tx
+from utils.macs import grant_mac, same_mac
 from utils.store.system import AUDIT, GRANT, PURPOSES
-from utils.tokens import grant_mac, same_mac
 
 _BATCH = 1000
 _REMEMBERED_KEYS = 20_000

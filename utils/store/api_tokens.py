@@ -14,8 +14,9 @@ from models.powers import Powers
 from models.rows import Account, ApiToken, SystemKey, TokenId, UserId, Username
 from models.times import from_microseconds, maybe_from_microseconds, to_microseconds
 from utils.db import Row, Tx
+from utils.macs import same_mac, token_mac
 from utils.store.keys import lock_owner
-from utils.tokens import TokenText, same_mac, token_mac
+from utils.tokens import TokenText
 
 _SELECT = (
     "SELECT t.id, t.user_id, t.name, t.scopes, t.prefixes, t.cidrs, t.created_at, t.expires_at, "

@@ -14,8 +14,9 @@ from models.paging import Position, cut
 from models.rows import SecretId, SecretName, SystemKey, UserId, Username
 from models.times import from_microseconds, to_microseconds
 from utils.db import Row, Tx
+from utils.macs import grant_mac, same_mac
 from utils.store.secret_rows import INFO, LIVE, info_of
-from utils.tokens import grant_mac, new_id, same_mac
+from utils.tokens import new_id
 
 _BOUND = 5  # columns that the MAC is over, first in each row
 _COLUMNS = (
