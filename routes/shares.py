@@ -3,6 +3,8 @@ account's own secrets."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response
 
 from models import requests
@@ -54,7 +56,7 @@ def share_secret(call: Call[Share, requests.NoQuery], name: str) -> Response:
         granted, created = shares.share(
             tx,
             vault.grant_key,
-            call.session.account,
+            call.account.id,
             known,
             wanted.username,
             wanted.permission,
@@ -167,16 +169,8 @@ def patch_shared(call: Call[PatchShared, requests.NoQuery], owner: str, name: st
     with vault.db.write() as tx:
         shared = shares.lock(tx, vault.grant_key, call.account.id, who, what, call.now)
         _tell_both(what, shared)
-        shared = shares.patch(
-            tx,
-            vault.master,
-            shared,
-            call.session.account,
-            change,
-            wanted,
-            vault.settings.limits,
-            call.now,
-        )
+        act = replace(call.act, owner=shared.owner)
+        shared = shares.patch(tx, vault.master, shared, act, change, wanted)
         call.record(tx, what)
     response = answer(SharedInfo.of(shared))
     response.set_etag(shared.info.tag)
