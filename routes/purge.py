@@ -16,7 +16,7 @@ from models.times import utcnow
 from routes.context import existing_vault
 from utils.console import DONE, INCOMPLETE, Output, sentence
 from utils.purge import Purged, Purger
-from utils.record import has_remains, scrubbed
+from utils.scrubbing import has_remains, scrubbed
 from utils.vault import Vault
 
 _REMAINS = "is in use: what was purged or destroyed stays in its files until the next run"

@@ -16,9 +16,10 @@ from models.times import rfc3339
 from utils.console import DONE, INCOMPLETE, Output
 from utils.crypto import MasterKeys
 from utils.db import Database
-from utils.record import leaves_remains, recorded, scrubbed
+from utils.record import recorded
 from utils.rewrapping import Rewrapper
 from utils.rotation import Rotator, owners_due
+from utils.scrubbing import leaves_remains, scrubbed
 from utils.status import read_status
 from utils.store import ciphertexts, keys, system, wrappings
 from utils.verify import verify
