@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -21,6 +21,7 @@ from models.errors import BodyTooLarge, MalformedRequest
 from models.paging import CURSOR_RULE
 from models.powers import visible_prefixes
 from models.rows import KEEP, Change, SecretName, SecretQuery, Username, Value, ValueKind
+from models.times import parse_rfc3339
 
 MAX_VALUE_BYTES = 64 * 1024
 MIN_PASSWORD_CHARACTERS = 8
@@ -88,25 +89,14 @@ def _label_filter(text: str) -> str:
     return text
 
 
-# RFC 3339 section 5.6. datetime.fromisoformat alone takes much more, and differs by version.
-_RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d{1,9}))?"
-    r"(?:[Zz]|([+-](?:[01]\d|2[0-3]):[0-5]\d))\Z",
-    re.ASCII,
-)
-
-
 def _moment(text: Any) -> datetime:
-    """An RFC 3339 time, in UTC. Digits beyond microseconds are dropped."""
-    match = _RFC3339.match(text) if isinstance(text, str) else None
-    if match is None:
-        raise _refuse("time", "must be an RFC 3339 time with an offset: 2030-01-31T12:00:00Z")
-    day, clock, fraction, offset = match.groups()
     try:
-        written = f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset or '+00:00'}"
-        return datetime.fromisoformat(written).astimezone(timezone.utc)
-    except (ValueError, OverflowError) as error:  # 31 February; year 1 east of Greenwich
+        moment = parse_rfc3339(text) if isinstance(text, str) else None
+    except ValueError as error:
         raise _refuse("time", "must be a time that exists") from error
+    if moment is None:
+        raise _refuse("time", "must be an RFC 3339 time with an offset: 2030-01-31T12:00:00Z")
+    return moment
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment), shapes.MOMENT]
