@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -130,32 +131,39 @@ class Login(Request):
 # --- secrets -----------------------------------------------------------------------------------
 
 
-class _SecretFields(Request):
-    """What can be said of a secret. ``encoding`` tells how ``secret`` is written."""
+class WithValue(Request):
+    """``encoding`` tells how ``secret`` is written."""
 
     model_config = shapes.secret_fields(MAX_VALUE_BYTES)
     secret: str | None = Field(default=None, repr=False)
     encoding: Literal["text", "base64"] = "text"
-    labels: Labels = Field(default_factory=dict)
-    expires_at: Moment | None = None
 
     @model_validator(mode="after")
-    def _value_can_be_kept(self) -> _SecretFields:
-        self._value()
+    def _value_can_be_kept(self) -> WithValue:
+        _ = self.value  # found out now, and kept
         return self
 
-    def _value(self) -> Value | None:
+    @cached_property
+    def value(self) -> Value | None:
+        """What ``secret`` says. Raises BodyTooLarge, and PydanticCustomError for no base64."""
         if self.secret is None:
             return None
         if self.encoding == "base64":
             return checked_value(from_base64(self.secret), "bytes")
         return checked_value(self.secret.encode(), "text")
 
+
+class _SecretFields(WithValue):
+    """What can be said of a secret."""
+
+    labels: Labels = Field(default_factory=dict)
+    expires_at: Moment | None = None
+
     def change(self) -> Change:
         """What this request changes: only what it mentions."""
         mentioned = self.model_fields_set
         return Change(
-            value=self._value(),
+            value=self.value,
             labels=self.labels if "labels" in mentioned else None,
             expires_at=self.expires_at if "expires_at" in mentioned else KEEP,
         )
