@@ -169,7 +169,7 @@ def _confirmed(account: Account, password: str) -> Credentials:
     their thief guess on here, so callers go through :func:`one_attempt`.
     """
     vault = current_vault()
-    with vault.db.read() as tx:
+    with vault.db.read_once() as tx:
         credentials = accounts.find_credentials(tx, account.username)
     if credentials is None or not vault.hasher.verify(
         password, account.id, credentials.password_hash
