@@ -58,20 +58,7 @@ def open_session(
         expires_at=expires_at,
     )
     moment = to_microseconds(now)
-    tx.run(
-        "DELETE FROM sessions WHERE user_id = ? AND (idle_expires_at <= ? OR expires_at <= ?)",
-        account.id,
-        moment,
-        moment,
-    )
-    if most:
-        tx.run(
-            "DELETE FROM sessions WHERE user_id = ? AND id NOT IN (SELECT id FROM sessions "
-            "WHERE user_id = ? ORDER BY last_used_at DESC, created_at DESC, id LIMIT ?)",
-            account.id,
-            account.id,
-            most - 1,
-        )
+    _make_room(tx, account.id, moment, most)
     tx.run(
         "INSERT INTO sessions (id, user_id, refresh_id, created_at, last_used_at, "
         "idle_expires_at, expires_at, address, client) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -86,6 +73,23 @@ def open_session(
         client.name,
     )
     return session
+
+
+def _make_room(tx: Tx, account: UserId, moment: int, most: int) -> None:
+    tx.run(
+        "DELETE FROM sessions WHERE user_id = ? AND (idle_expires_at <= ? OR expires_at <= ?)",
+        account,
+        moment,
+        moment,
+    )
+    if most:
+        tx.run(
+            "DELETE FROM sessions WHERE user_id = ? AND id NOT IN (SELECT id FROM sessions "
+            "WHERE user_id = ? ORDER BY last_used_at DESC, created_at DESC, id LIMIT ?)",
+            account,
+            account,
+            most - 1,
+        )
 
 
 def find_session(
