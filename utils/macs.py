@@ -2,7 +2,8 @@
 
 API tokens, grants and the audit trail have a system key each, so that a MAC of one is worth nothing
 to another. Whoever can write to the database, and has no master key, can neither make such a row
-nor change one.
+nor change one. Labels and the order of fields are kept for ever: others would make every stored row
+a dead one.
 """
 
 from __future__ import annotations
