@@ -23,7 +23,7 @@ SessionId = NewType("SessionId", str)
 TokenId = NewType("TokenId", str)  # of an API token; public
 
 KeyMaterial = NewType("KeyMaterial", bytes)  # a user key's bytes, on their way to be wrapped
-SystemKey = NewType("SystemKey", bytes)  # pepper, signing, token and grant key; never stored
+SystemKey = NewType("SystemKey", bytes)  # one of the service itself; never stored
 Ciphertext = NewType("Ciphertext", str)  # a value sealed under a user key
 PasswordHash = NewType("PasswordHash", str)
 

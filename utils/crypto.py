@@ -4,7 +4,8 @@ Three levels (envelope encryption):
 
     master key (KEK)      from the operator; wraps the keys below, never touches a secret
       user key (DEK)      one current per user, wrapped in the database; seals that user's values
-      system key          pepper, keys for session and API tokens: random, wrapped the same way
+      system key          the service's own, for passwords, tokens, grants and the audit trail:
+                          random, wrapped the same way
 
 Everything is Fernet: AES-128-CBC with PKCS#7 padding, then HMAC-SHA256 over version, time, IV and
 ciphertext (encrypt-then-MAC, a fresh random IV each time). Fernet has no associated data, so a

@@ -1,5 +1,5 @@
-"""System keys: the password pepper, the keys that sign session tokens, those for API tokens and for
-grants and the audit trail."""
+"""System keys: the password pepper, the keys that sign session tokens, and those of the MACs over
+API tokens, grants and the audit trail."""
 
 from __future__ import annotations
 
