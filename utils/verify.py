@@ -22,6 +22,7 @@ from utils.store.system import AUDIT, GRANT, PURPOSES
 _BATCH = 1000
 _REMEMBERED_KEYS = 20_000
 
+# Not the store's statements: their joins take for granted what is to be found out here.
 _SYSTEM_KEYS = (
     "SELECT id, purpose, sealed, master FROM system_keys WHERE id > ? ORDER BY id LIMIT ?"
 )
