@@ -24,12 +24,11 @@ from models.errors import DatabaseBusy, SecretsManagerError, TryLater
 from models.events import ChainId, Waiting
 from models.rows import SystemKey
 from utils.audit_batch import place, summed
+from utils.audit_heads import tell_heads
 from utils.db import Database
 from utils.store import audit
 
 logger = logging.getLogger("secrets_manager")
-heads_logger = logging.getLogger("secrets_manager.audit")
-heads_logger.setLevel(logging.INFO)  # the root logger's WARNING would drop what is to be kept
 
 _GATHERING_SECONDS = 0.4
 _RETRY_SECONDS = 0.5
@@ -263,21 +262,10 @@ class AuditLog:
             self._touched.update(chain for chain, _ in placed)
 
     def _tell_heads(self) -> None:
-        """Heads that are durable go to the log, which whoever writes to the database can't change:
-        so it shows if the end of a chain is gone. ``flask audit verify --heads`` compares."""
         with self._changed:
             touched = set(self._touched)
             self._told_at = time.monotonic()
-        with self._db.read() as tx:
-            heads = [(chain, audit.find_head(tx, self.key, chain)) for chain in sorted(touched)]
-        for chain, found in heads:
-            if found is not None and found[1]:
-                heads_logger.info(
-                    "audit head chain=%d number=%d mac=%s",
-                    chain,
-                    found[0].number,
-                    found[0].last_mac,
-                )
+        tell_heads(self._db, self.key, touched)
         with self._changed:
             self._touched -= touched  # one that grew meanwhile is told again with its next event
 
