@@ -20,7 +20,6 @@ from routes import (
     auth,
     backup_commands,
     batch,
-    commands,
     context,
     db_commands,
     doctor,
@@ -39,6 +38,7 @@ from routes import (
     trail,
     transfer,
     transport,
+    user_commands,
     versions,
 )
 from utils import logs
@@ -63,7 +63,7 @@ COMMANDS = (
     audit_commands.audit,
     backup_commands.backup,
     backup_commands.restore,
-    commands.users,
+    user_commands.users,
     db_commands.db,
     migrate_commands.migrate_to,
     doctor.doctor,

@@ -17,39 +17,28 @@ import os
 import re
 import sys
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import config
 from models.errors import (
     ConfigurationError,
-    DatabaseUnavailable,
     RotationRunning,
     SecretsManagerError,
     TryLater,
 )
-from models.names import parse_username
-from models.rows import Fault, UserId
 from models.settings_text import parse_duration
-from models.times import rfc3339, utcnow
+from models.times import utcnow
 from utils import logs
-from utils.console import Output
-from utils.crypto import MasterKeys
-from utils.db import Database
+from utils.console import INCOMPLETE, Output, sentence
 from utils.interruption import Interrupted, Interruption
-from utils.record import leaves_remains, recorded, scrubbed
-from utils.rewrapping import Rewrapper
-from utils.rotation import DEFAULT_BATCH, Rotator, owners_due
-from utils.status import read_status
-from utils.store import ciphertexts, keys, system, wrappings
+from utils.rotation import DEFAULT_BATCH
+from utils.rotation_commands import RotationCommands
 from utils.vault import open_existing_store
-from utils.verify import verify
 
-DONE, INCOMPLETE, USAGE, RUNNING = 0, 1, 2, 75
+USAGE, RUNNING = 2, 75
 _LARGEST_BATCH = 10_000
 # "All" asks no clock: a key that was made while one was wrong may seem to be of tomorrow.
 _ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
-_REMAINS = "is in use: what was destroyed stays in its files until the next run"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,13 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
         db, master = open_existing_store(settings)
         db.at_rest = interruption.check
         with closing(db):
-            return Command(options, settings, db, master, out).run()
+            return carry_out(options, settings, RotationCommands(db, master, out))
     except ConfigurationError as error:
         return out.failure(USAGE, str(error))
     except RotationRunning as error:
         return out.failure(RUNNING, str(error))
     except TryLater as error:
-        return out.failure(INCOMPLETE, f"{_why(error)} What was committed stays; run it again.")
+        return out.failure(INCOMPLETE, f"{sentence(error)} What was committed stays; run it again.")
     except SecretsManagerError as error:
         return out.failure(INCOMPLETE, f"{error} Run it with --verify.")
     except Interrupted:
@@ -78,159 +67,24 @@ def main(arguments: list[str] | None = None) -> int:
         )
 
 
-@dataclass(frozen=True)
-class Command:
-    """One invocation: what was asked, and what it works with."""
-
-    options: argparse.Namespace
-    settings: config.Settings
-    db: Database
-    master: MasterKeys
-    out: Output
-
-    def run(self) -> int:
-        """Do what was asked; the exit status."""
-        owners = _owners(self.db, self.options.user)
-        if self.options.verify:
-            return self._verify()
-        if self.options.status:
-            return self._status(owners)
-        now = utcnow()
-        if self.options.rewrap_master:
-            return self._rewrap(now)
-        cutoff = _cutoff(self.options, self.settings, now)
-        if self.options.dry_run:
-            return self._dry_run(owners, cutoff)
-        return self._rotate(owners, cutoff, now)
-
-    def _rotate(
-        self, owners: frozenset[UserId] | None, cutoff: datetime | None, now: datetime
-    ) -> int:
-        rotator = Rotator(self.db, self.master, now, owners, self.options.batch_size)
-        report = rotator.report
-        with self.db.rotation_lock():
-            remains = leaves_remains(self.db)
-            with recorded(self.db, self.master, report, now):
-                if cutoff is not None:
-                    rotator.switch(cutoff)
-                    if owners is None:
-                        rotator.rotate_signing_key(cutoff)
-                with self.out.progress("re-encrypting", lambda: self._count_stale(owners)) as step:
-                    rotator.sweep(step)
-                rotator.destroy()
-                if (remains or report.destroyed or report.signing_keys) and not scrubbed(self.db):
-                    report.faults.append(Fault("database", _REMAINS))
-        self.out.faults(report.faults)
-        self.out.summary(
-            f"new keys: {report.switched}, re-encrypted: {report.reencrypted}, "
-            f"destroyed: {report.destroyed}, faults: {len(report.faults)}",
-            {
-                "switched": report.switched,
-                "signing_keys": report.signing_keys,
-                "reencrypted": report.reencrypted,
-                "destroyed": report.destroyed,
-            },
-        )
-        return INCOMPLETE if report.faults else DONE
-
-    def _rewrap(self, now: datetime) -> int:
-        """Wrap everything under the first master key, so that the others can be dropped."""
-        count = self._count_rewrappable
-        if self.options.dry_run:
-            facts = {"dry_run": True, "rewrapped": count()}
-            self.out.summary(f"dry run: would rewrap {facts['rewrapped']} keys", facts)
-            return DONE
-        rewrapper = Rewrapper(self.db, self.master, self.options.batch_size)
-        report = rewrapper.report
-        with self.db.rotation_lock():
-            remains = leaves_remains(self.db)
-            with recorded(self.db, self.master, report, now):
-                with self.out.progress("rewrapping", count) as step:
-                    rewrapper.rewrap_all(step)
-                if (remains or report.rewrapped) and not scrubbed(self.db):
-                    report.faults.append(Fault("database", _REMAINS))
-        self.out.faults(report.faults)
-        self.out.summary(
-            f"rewrapped: {report.rewrapped}, faults: {len(report.faults)}",
-            {"rewrapped": report.rewrapped},
-        )
-        return INCOMPLETE if report.faults else DONE
-
-    def _dry_run(self, owners: frozenset[UserId] | None, cutoff: datetime | None) -> int:
-        """Count what a run would do. A new key makes all of its owner's ciphertexts stale."""
-        due: set[UserId] = set()
-        if cutoff is not None:
-            due = {owner for batch in owners_due(self.db, cutoff) for owner in batch}
-        if owners is not None:
-            due &= owners
-        with self.db.read() as tx:
-            counts = ciphertexts.counts_by_owner(tx)
-            retired = len(keys.retired_keys(tx, owners))
-            signing = cutoff is not None and owners is None and system.signing_key_due(tx, cutoff)
-        moving = sum(
-            count
-            for (owner, state), count in counts.items()
-            if (owners is None or owner in owners) and (state == "retired" or owner in due)
-        )
-        self.out.summary(
-            f"dry run: would make {len(due)} new keys, re-encrypt {moving} ciphertexts and "
-            f"destroy {retired + len(due)} keys",
-            {
-                "dry_run": True,
-                "switched": len(due),
-                "signing_keys": int(signing),
-                "reencrypted": moving,
-                "destroyed": retired + len(due),
-            },
-        )
-        return DONE
-
-    def _verify(self) -> int:
-        with self.out.progress("verifying", self._count_all) as step:
-            found = verify(self.db, self.master, step)
-        self.out.faults(found.faults)
-        self.out.summary(
-            f"{found.keys} keys, {found.ciphertexts} ciphertexts and {found.events} events "
-            f"checked, {len(found.faults)} faults",
-            {"keys": found.keys, "ciphertexts": found.ciphertexts, "events": found.events},
-        )
-        return INCOMPLETE if found.faults else DONE
-
-    def _status(self, owners: frozenset[UserId] | None) -> int:
-        status = read_status(self.db, self.master, owners)
-        self.out.table(
-            ("user", "key", "state", "created", "ciphertexts"),
-            [
-                (k.owner, k.public_id, k.state, rfc3339(k.created_at), str(k.ciphertexts_remaining))
-                for k in status.keys
-            ],
-        )
-        self.out.table(
-            ("master key", "state", "wraps"),
-            [(one.fingerprint, one.state, f"{one.keys} keys") for one in status.master_keys],
-        )
-        run = status.last_run
-        oldest = None if status.oldest_stale_at is None else rfc3339(status.oldest_stale_at)
-        last = "never" if run is None else f"{rfc3339(run.started_at)} {run.outcome}"
-        self.out.summary(
-            f"{len(status.keys)} keys, {status.destroyed} destroyed, {status.stale} stale "
-            f"ciphertexts, oldest stale: {oldest or 'none'}, last run: {last}",
-            status.facts(),
-        )
-        return DONE
-
-    def _count_stale(self, owners: frozenset[UserId] | None) -> int:
-        with self.db.read() as tx:
-            return ciphertexts.count_stale(tx, owners)
-
-    def _count_rewrappable(self) -> int:
-        with self.db.read() as tx:
-            counts = wrappings.counts(tx, None)
-        return sum(counts.values()) - counts.get(self.master.current, 0)
-
-    def _count_all(self) -> int:
-        with self.db.read() as tx:
-            return ciphertexts.count_all(tx)
+def carry_out(
+    options: argparse.Namespace, settings: config.Settings, commands: RotationCommands
+) -> int:
+    """Do what was asked; the exit status."""
+    owners = commands.find_owners(options.user)
+    if options.verify:
+        return commands.verify()
+    if options.status:
+        return commands.status(owners)
+    now = utcnow()
+    if options.rewrap_master and options.dry_run:
+        return commands.foresee_rewrapping()
+    if options.rewrap_master:
+        return commands.rewrap(now, options.batch_size)
+    cutoff = _cutoff(options, settings, now)
+    if options.dry_run:
+        return commands.foresee(owners, cutoff)
+    return commands.rotate(owners, cutoff, now, options.batch_size)
 
 
 def _cutoff(
@@ -243,28 +97,6 @@ def _cutoff(
         return _ALWAYS
     age: timedelta = settings.KEY_MAX_AGE if options.older_than is None else options.older_than
     return now - age
-
-
-def _owners(db: Database, names: list[str] | None) -> frozenset[UserId] | None:
-    """The accounts named on the command line. Raises ConfigurationError for one that isn't."""
-    if not names:
-        return None
-    found = set()
-    with db.read() as tx:
-        for name in names:
-            username = parse_username(name)
-            owner = None if username is None else keys.find_owner(tx, username)
-            if owner is None:
-                raise ConfigurationError(f"There is no user {name!r}.")
-            found.add(owner)
-    return frozenset(found)
-
-
-def _why(error: TryLater) -> str:
-    """The operator may know more than the caller of the API."""
-    if isinstance(error, DatabaseUnavailable) and error.why:
-        return f"{str(error).removesuffix('.')}: {error.why}."
-    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from models import names, shapes
-from models.requests import CURSOR_RULE, NewPassword, Number, Query, Request
-from models.times import to_microseconds
+from models.paging import CURSOR_RULE, NEWEST, Position
+from models.requests import NewPassword, Number, Query, Request
 
 
 class ChangePassword(Request):
@@ -27,11 +26,6 @@ class DeleteAccount(Request):
     password: str = Field(repr=False)
 
 
-def cursor_at(moment: datetime, number: str) -> str:
-    """An opaque cursor for the page that follows what was made at *moment* and has this id."""
-    return f"{to_microseconds(moment)}.{number}"
-
-
 def _cursor(text: str) -> str:
     moment, _, number = text.partition(".")
     if not re.fullmatch(r"[1-9][0-9]{0,17}", moment) or not names.is_id(number):
@@ -45,9 +39,9 @@ class ListSessions(Query):
     limit: Annotated[Number, Field(ge=1, le=100)] = 50
     cursor: Annotated[str, AfterValidator(_cursor), shapes.MOMENT_CURSOR] | None = None
 
-    def after(self) -> tuple[int, str] | None:
+    def after(self) -> Position:
         """Where the page before ended."""
         if self.cursor is None:
-            return None
+            return NEWEST
         moment, _, number = self.cursor.partition(".")
         return int(moment), number

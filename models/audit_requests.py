@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from models import names, shapes
 from models.events import EventQuery
-from models.requests import CURSOR_RULE, Moment, Number, Query
+from models.paging import CURSOR_RULE
+from models.requests import Moment, Number, Query
 
 _NEWEST = 2**63 - 1
 _ACTION = re.compile(r"[a-z-]{1,32}(\.[a-z-]{1,32})?\Z")

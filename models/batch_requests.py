@@ -49,7 +49,7 @@ class Write(NewSecret):
     def _value_can_be_kept(self) -> Write:
         """Too large is 413 elsewhere, which could not tell which of the values it is."""
         try:
-            self._value()
+            _ = self.value
         except BodyTooLarge as error:
             raise PydanticCustomError("secret", "{why}", {"why": str(error)}) from error
         return self

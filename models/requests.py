@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import datetime, timezone
+from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -18,12 +19,13 @@ from pydantic_core import PydanticCustomError
 
 from models import names, shapes
 from models.errors import BodyTooLarge, MalformedRequest
+from models.paging import CURSOR_RULE
 from models.powers import visible_prefixes
 from models.rows import KEEP, Change, SecretName, SecretQuery, Username, Value, ValueKind
+from models.times import parse_rfc3339
 
 MAX_VALUE_BYTES = 64 * 1024
 MIN_PASSWORD_CHARACTERS = 8
-CURSOR_RULE = "must be the `next_cursor` of a page, unchanged"
 MAX_PASSWORD_BYTES = 1024
 
 
@@ -88,25 +90,14 @@ def _label_filter(text: str) -> str:
     return text
 
 
-# RFC 3339 section 5.6. datetime.fromisoformat alone takes much more, and differs by version.
-_RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d{1,9}))?"
-    r"(?:[Zz]|([+-](?:[01]\d|2[0-3]):[0-5]\d))\Z",
-    re.ASCII,
-)
-
-
 def _moment(text: Any) -> datetime:
-    """An RFC 3339 time, in UTC. Digits beyond microseconds are dropped."""
-    match = _RFC3339.match(text) if isinstance(text, str) else None
-    if match is None:
-        raise _refuse("time", "must be an RFC 3339 time with an offset: 2030-01-31T12:00:00Z")
-    day, clock, fraction, offset = match.groups()
     try:
-        written = f"{day}T{clock}.{(fraction or '0')[:6]:0<6}{offset or '+00:00'}"
-        return datetime.fromisoformat(written).astimezone(timezone.utc)
-    except (ValueError, OverflowError) as error:  # 31 February; year 1 east of Greenwich
+        moment = parse_rfc3339(text) if isinstance(text, str) else None
+    except ValueError as error:
         raise _refuse("time", "must be a time that exists") from error
+    if moment is None:
+        raise _refuse("time", "must be an RFC 3339 time with an offset: 2030-01-31T12:00:00Z")
+    return moment
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment), shapes.MOMENT]
@@ -140,32 +131,39 @@ class Login(Request):
 # --- secrets -----------------------------------------------------------------------------------
 
 
-class _SecretFields(Request):
-    """What can be said of a secret. ``encoding`` tells how ``secret`` is written."""
+class WithValue(Request):
+    """``encoding`` tells how ``secret`` is written."""
 
     model_config = shapes.secret_fields(MAX_VALUE_BYTES)
     secret: str | None = Field(default=None, repr=False)
     encoding: Literal["text", "base64"] = "text"
-    labels: Labels = Field(default_factory=dict)
-    expires_at: Moment | None = None
 
     @model_validator(mode="after")
-    def _value_can_be_kept(self) -> _SecretFields:
-        self._value()
+    def _value_can_be_kept(self) -> WithValue:
+        _ = self.value  # found out now, and kept
         return self
 
-    def _value(self) -> Value | None:
+    @cached_property
+    def value(self) -> Value | None:
+        """What ``secret`` says. Raises BodyTooLarge, and PydanticCustomError for no base64."""
         if self.secret is None:
             return None
         if self.encoding == "base64":
             return checked_value(from_base64(self.secret), "bytes")
         return checked_value(self.secret.encode(), "text")
 
+
+class _SecretFields(WithValue):
+    """What can be said of a secret."""
+
+    labels: Labels = Field(default_factory=dict)
+    expires_at: Moment | None = None
+
     def change(self) -> Change:
         """What this request changes: only what it mentions."""
         mentioned = self.model_fields_set
         return Change(
-            value=self._value(),
+            value=self.value,
             labels=self.labels if "labels" in mentioned else None,
             expires_at=self.expires_at if "expires_at" in mentioned else KEEP,
         )

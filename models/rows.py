@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Final, Literal, NamedTuple, NewType
+from typing import Final, Literal, NewType
 
 from models.powers import Powers
 
@@ -23,7 +23,7 @@ SessionId = NewType("SessionId", str)
 TokenId = NewType("TokenId", str)  # of an API token; public
 
 KeyMaterial = NewType("KeyMaterial", bytes)  # a user key's bytes, on their way to be wrapped
-SystemKey = NewType("SystemKey", bytes)  # pepper, signing, token and grant key; never stored
+SystemKey = NewType("SystemKey", bytes)  # one of the service itself; never stored
 Ciphertext = NewType("Ciphertext", str)  # a value sealed under a user key
 PasswordHash = NewType("PasswordHash", str)
 
@@ -262,64 +262,3 @@ class KeyInfo:
     retired_at: datetime | None
     destroyed_at: datetime | None
     ciphertexts_remaining: int
-
-
-@dataclass(frozen=True, slots=True)
-class RetiredKey:
-    """A key that seals nothing new; drained once no ciphertext needs it."""
-
-    id: KeyId
-    drained: bool
-
-
-class StaleCiphertext(NamedTuple):
-    """A ciphertext under a retired key, and the current key that it is to move to.
-
-    A tuple, because a rotation makes millions: as dataclasses they took a tenth of its time.
-    """
-
-    id: int  # the version row's, internal
-    owner: UserId
-    secret: SecretId
-    version: int
-    ciphertext: Ciphertext
-    key_id: KeyId
-    current_key_id: KeyId
-
-
-class Reencryption(NamedTuple):
-    """The same value under the owner's current key, ready to take the old one's place."""
-
-    new_key_id: KeyId
-    ciphertext: Ciphertext
-    id: int
-    old_key_id: KeyId
-
-
-class Rewrapping(NamedTuple):
-    """The same key under the current master key, ready to take the place of *old*."""
-
-    sealed: str
-    master: str
-    id: int  # the key's number
-    old: str  # what was sealed under the other master key
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something stored that is not as it must be: where (by id) and what."""
-
-    where: str
-    what: str
-
-
-@dataclass
-class Report:
-    """What a rotation did so far, and what it could not do."""
-
-    switched: int = 0
-    signing_keys: int = 0
-    reencrypted: int = 0
-    destroyed: int = 0
-    rewrapped: int = 0
-    faults: list[Fault] = field(default_factory=list)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from models import names, shapes
 from models.account_requests import ListSessions
 from models.grants import Permission
-from models.requests import MAX_VALUE_BYTES, Request, checked_value, from_base64
-from models.rows import Change, Username, Value
-
-Position = tuple[int, str]  # in a list: when it was granted, and the grant's id
+from models.requests import Request, WithValue
+from models.rows import Change, Username
 
 
 def _username(text: str) -> Username:
@@ -35,27 +33,14 @@ class Unshare(Request):
     username: Annotated[Username, AfterValidator(_username), shapes.USERNAME]
 
 
-class PatchShared(Request):
+class PatchShared(WithValue):
     """``PATCH /shared/<owner>/<name>``: a value. The rest of a secret is its owner's affair."""
 
-    model_config = shapes.secret_fields(MAX_VALUE_BYTES)
-
     secret: str = Field(repr=False)
-    encoding: Literal["text", "base64"] = "text"
-
-    @model_validator(mode="after")
-    def _value_can_be_kept(self) -> PatchShared:
-        self._value()
-        return self
-
-    def _value(self) -> Value:
-        if self.encoding == "base64":
-            return checked_value(from_base64(self.secret), "bytes")
-        return checked_value(self.secret.encode(), "text")
 
     def change(self) -> Change:
         """The same, as the data layer takes it."""
-        return Change(value=self._value())
+        return Change(value=self.value)
 
 
 class ListShares(ListSessions):
@@ -66,8 +51,3 @@ class ListShared(ListSessions):
     """``GET /shared``: pages as those of sessions, of one owner or of all."""
 
     owner: Annotated[Username, AfterValidator(_username), shapes.USERNAME] | None = None
-
-
-def cursor_after(last: Position | None) -> str | None:
-    """An opaque cursor for the page that follows *last*; None if there is none."""
-    return None if last is None else f"{last[0]}.{last[1]}"

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from pydantic_core import PydanticCustomError
 
 from models import names, shapes
-from models.requests import CURSOR_RULE, Number, Query, Request
+from models.paging import CURSOR_RULE
+from models.requests import Number, Query, Request
 from models.rows import SecretName
 
 MAX_DESTROYED = 100  # versions named in one call

@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from models import requests, responses
-from models.account_requests import ChangePassword, DeleteAccount, ListSessions, cursor_at
+from models.account_requests import ChangePassword, DeleteAccount, ListSessions
 from models.errors import FieldProblem, InvalidFields, NotFound, WrongPassword
 from models.events import SYSTEM
 from models.names import is_id
+from models.paging import cursor_at, cut
 from models.rows import Account, Credentials
 from routes import guard, tokens, trail
 from routes.attempts import ATTEMPTS, one_attempt
@@ -108,13 +109,13 @@ def change_password(call: Call[ChangePassword, requests.NoQuery]) -> Response:
 def list_sessions(call: Call[requests.Nothing, ListSessions]) -> Response:
     """List my live sessions, newest first: since when, from where, with which program."""
     session, limit = call.session, call.query.limit
-    after = call.query.after() or sessions.NEWEST
+    after = call.query.after()
     with current_vault().db.read() as tx:
         found = sessions.list_page(tx, session.account.id, after, limit + 1, call.now)
-    last = found[limit - 1] if len(found) > limit else None
+    page, last = cut(found, limit)
     return answer(
         responses.SessionList(
-            sessions=[responses.Session.of(one, session.id) for one in found[:limit]],
+            sessions=[responses.Session.of(one, session.id) for one in page],
             next_cursor=None if last is None else cursor_at(last.created_at, last.id),
         )
     )
@@ -168,7 +169,7 @@ def _confirmed(account: Account, password: str) -> Credentials:
     their thief guess on here, so callers go through :func:`one_attempt`.
     """
     vault = current_vault()
-    with vault.db.read() as tx:
+    with vault.db.read_once() as tx:
         credentials = accounts.find_credentials(tx, account.username)
     if credentials is None or not vault.hasher.verify(
         password, account.id, credentials.password_hash

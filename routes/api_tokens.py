@@ -6,9 +6,9 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from models import requests, responses
-from models.account_requests import cursor_at
 from models.errors import AlreadyExists, LimitReached, NotFound
 from models.names import is_id
+from models.paging import cursor_at, cut
 from models.token_requests import ListTokens, NewToken
 from routes import guard, trail
 from routes.context import current_vault
@@ -58,11 +58,11 @@ def list_tokens(call: Call[requests.Nothing, ListTokens]) -> Response:
     """List my tokens, newest first: what each may do, and when it was used last."""
     owner, limit = call.session.account.id, call.query.limit
     with current_vault().db.read() as tx:
-        found = api_tokens.list_page(tx, owner, call.query.after() or api_tokens.NEWEST, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
+        found = api_tokens.list_page(tx, owner, call.query.after(), limit + 1)
+    page, last = cut(found, limit)
     return answer(
         responses.TokenList(
-            tokens=[responses.Token.of(one) for one in found[:limit]],
+            tokens=[responses.Token.of(one) for one in page],
             next_cursor=None if last is None else cursor_at(last.created_at, last.id),
         )
     )

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 from models import audit_responses, requests
 from models.audit_requests import ListEvents
 from models.events import chain_of
+from models.paging import cut
 from routes import guard
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
@@ -30,10 +31,11 @@ def list_events(call: Call[requests.Nothing, ListEvents]) -> Response:
     chain, limit = chain_of(call.account.id), call.query.limit
     with current_vault().db.read() as tx:
         found = audit.list_page(tx, chain, call.query.query())
+    page, last = cut(found, limit)
     return answer(
         audit_responses.EventList(
-            events=[audit_responses.Event.of(one) for one in found[:limit]],
-            next_cursor=str(found[limit - 1].number) if len(found) > limit else None,
+            events=[audit_responses.Event.of(one) for one in page],
+            next_cursor=None if last is None else str(last.number),
         )
     )
 

@@ -13,9 +13,10 @@ from models.events import SYSTEM, ChainId, Event, EventQuery
 from models.names import parse_username
 from models.rows import UserId
 from models.times import utcnow
-from routes.commands import OneLineErrors
+from routes.command_errors import OneLineErrors
 from routes.context import current_vault, existing_vault
-from utils.audit_check import heads_in, purge_all, verify_all
+from utils.audit_check import purge_all, verify_all
+from utils.audit_heads import heads_in
 from utils.db import Database
 from utils.store import audit as trail
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import Blueprint, Response, request
 
 from models import requests, responses
@@ -105,7 +107,7 @@ def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
             return session
 
         session = trail.retried(opened)
-    return _with_cookies(session, call)
+    return _with_cookies(session, call.now)
 
 
 @bp.post("/refresh")
@@ -139,7 +141,7 @@ def refresh(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
             trail.record(tx, call.now, "", caller=found, outcome=outcome)
     if renewed is None:  # raised only now: ending the session had to commit
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
-    return _with_cookies(renewed, call)
+    return _with_cookies(renewed, call.now)
 
 
 @bp.post("/logout")
@@ -180,18 +182,13 @@ def _wrong() -> WrongCredentials:
     return WrongCredentials("Check the username and the password.")
 
 
-def _with_cookies(
-    session: Session,
-    call: Call[requests.Login, requests.NoQuery] | Call[requests.Nothing, requests.NoQuery],
-) -> Response:
+def _with_cookies(session: Session, now: datetime) -> Response:
     note_caller(session)  # whom the log names: until now, at most the session that ended
-    lifetime = current_vault().settings.ACCESS_TOKEN_LIFETIME
-    ends = min(call.now + lifetime, session.expires_at)
     response = answer(
         responses.LoggedIn(
             username=session.account.username,
-            expires_in=int((ends - call.now).total_seconds()),
+            expires_in=int((tokens.access_ends(session, now) - now).total_seconds()),
         )
     )
-    tokens.set_cookies(response, session, call.now)
+    tokens.set_cookies(response, session, now)
     return response

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from models.errors import DatabaseUnavailable, SecretsManagerError
+from models.errors import SecretsManagerError
 from models.times import utcnow
 from routes.context import current_settings
 from utils import backup as backups
-from utils.console import Output
+from utils.console import Output, sentence
 from utils.store import system
 from utils.vault import open_existing_store
 
@@ -31,7 +31,7 @@ def backup(file: Path) -> None:
         finally:
             db.close()
     except SecretsManagerError as error:
-        sys.exit(f"No backup was made: {_sentence(error)}")
+        sys.exit(f"No backup was made: {sentence(error)}")
     click.echo(
         f"{file}: {size} bytes. To restore it takes master key {needed}; keep that elsewhere.",
         err=True,
@@ -47,7 +47,7 @@ def restore(file: Path) -> None:
     try:
         found = backups.restore(current_settings(), file, utcnow(), lambda _done: None)
     except SecretsManagerError as error:
-        sys.exit(f"Nothing was restored: {_sentence(error)}")
+        sys.exit(f"Nothing was restored: {sentence(error)}")
     out.faults(found.faults)
     if not found.opens:
         sys.exit(f"Nothing was restored: the backup has {len(found.faults)} faults.")
@@ -58,9 +58,3 @@ def restore(file: Path) -> None:
     )
     if found.tampered:
         sys.exit(f"But somebody tampered with its audit trail: {found.tampered} chains.")
-
-
-def _sentence(error: SecretsManagerError) -> str:
-    if isinstance(error, DatabaseUnavailable) and error.why:
-        return f"{str(error).removesuffix('.')}: {error.why}."
-    return str(error)

@@ -46,15 +46,18 @@ def get_secrets(call: Call[BatchGet, requests.NoQuery]) -> Response:
     wanted = [SecretName(name) for name in call.body.names if name not in refused]
     with vault.db.read() as tx:
         found = secret_reads.read_many(tx, vault.master, call.account.id, wanted, call.now)
-    results = {name: refused.get(name) or found.get(SecretName(name)) for name in call.body.names}
+    results = {
+        name: refused.get(name) or found.get(SecretName(name)) or absent()
+        for name in call.body.names
+    }
     read = [one for one in results.values() if isinstance(one, rows.Secret)]
     for name, one in results.items():
-        trail.saw(name, OK if isinstance(one, rows.Secret) else problems.kind_of(one or absent()))
+        trail.saw(name, OK if isinstance(one, rows.Secret) else problems.kind_of(one))
     response = answer(
         BatchGot(
             secrets=[responses.Secret.of(secret) for secret in read],
             errors=[
-                NotRead(name=name, **problems.in_short(one or absent()))
+                NotRead(name=name, **problems.in_short(one))
                 for name, one in results.items()
                 if not isinstance(one, rows.Secret)
             ],

@@ -107,7 +107,7 @@ class Call(Generic[Body, Query]):
 
         *chain*: where it belongs, if not to the account; *details*: what each says besides.
         """
-        trail.record(tx, self.now, *names, caller=self.caller, chain=chain, details=details)
+        trail.record(tx, self.now, *names, chain=chain, details=details)
 
 
 def endpoint(

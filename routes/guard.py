@@ -64,10 +64,7 @@ def session(now: datetime) -> Session:
 
     Raises NotAuthenticated, CsrfFailed or PasswordChangeRequired.
     """
-    found = session_even_with_one_time_password(now)
-    if found.account.one_time:
-        raise PasswordChangeRequired("Choose a password of your own with PUT /account/password.")
-    return found
+    return _with_own_password(session_even_with_one_time_password(now))
 
 
 def session_even_with_one_time_password(now: datetime) -> Session:
@@ -124,11 +121,17 @@ DOORS: dict[Access, Door] = {
 
 def _owner(scope: Scope, now: datetime) -> Principal:
     if not bearer.is_sent():
-        return session(now)
+        return _with_own_password(_find(tokens.access_claims(), now))
     token = bearer.token(now)
     token.powers.require_scope(scope)
     bearer.note_use(token, now)
     return token
+
+
+def _with_own_password(found: Session) -> Session:
+    if found.account.one_time:
+        raise PasswordChangeRequired("Choose a password of your own with PUT /account/password.")
+    return found
 
 
 def _find(claims: tokens.Claims, now: datetime) -> Session:

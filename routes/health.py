@@ -9,20 +9,19 @@ from models.errors import DatabaseUnavailable
 from routes import guard
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
-from routes.trail import Unrecorded
+from routes.trail import NOBODYS
 from utils.migrate import schema_is_current
 from utils.store import system
 
 bp = Blueprint("health", __name__)
 # What is wrong is for the operator, and so in the log: strangers read only that something is.
 _NOT_AVAILABLE = "The database is not available."
-_NOBODYS = Unrecorded("it is about no account and no secret")
 
 
 @bp.get("/healthz")
 @endpoint(
     access=guard.anybody,
-    audit=_NOBODYS,
+    audit=NOBODYS,
     body=requests.Nothing,
     query=requests.NoQuery,
     plain_http=True,
@@ -36,7 +35,7 @@ def alive(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
 @bp.get("/readyz")
 @endpoint(
     access=guard.anybody,
-    audit=_NOBODYS,
+    audit=NOBODYS,
     body=requests.Nothing,
     query=requests.NoQuery,
     plain_http=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from models import requests, responses
+from models.paging import cut
 from routes import guard
 from routes.context import current_vault
 from routes.endpoint import Call, answer, endpoint
@@ -26,10 +27,11 @@ def list_keys(call: Call[requests.Nothing, requests.ListKeys]) -> Response:
     owner, limit = call.session.account.id, call.query.limit
     with current_vault().db.read() as tx:
         found = keys.list_page(tx, owner, call.query.cursor or "", limit + 1)
+    page, last = cut(found, limit)
     return answer(
         responses.KeyList(
-            keys=[responses.Key.of(key) for key in found[:limit]],
-            next_cursor=found[limit - 1].public_id if len(found) > limit else None,
+            keys=[responses.Key.of(key) for key in page],
+            next_cursor=None if last is None else last.public_id,
         )
     )
 

@@ -14,12 +14,11 @@ from routes.context import current_vault, when_open
 from routes.declared import Answer
 from routes.endpoint import Call, endpoint
 from routes.trace import Observer, Trace
-from routes.trail import Unrecorded
+from routes.trail import NOBODYS
 from utils.metrics import Metrics
 from utils.status import Figures, read_figures
 
 bp = Blueprint("metrics", __name__)
-_NOBODYS = Unrecorded("it is about no account and no secret")
 _NAME = "secrets-manager-metrics"
 _FORMAT = "text/plain; version=0.0.4"
 _FOLDER = "metrics"
@@ -41,7 +40,7 @@ def install(app: Flask, settings: Settings) -> list[Observer]:
 @bp.get("/metrics")
 @endpoint(
     access=guard.metrics_token,
-    audit=_NOBODYS,
+    audit=NOBODYS,
     body=requests.Nothing,
     query=requests.NoQuery,
     produces=(_FORMAT, "text/plain"),

@@ -11,9 +11,8 @@ from flask.cli import with_appcontext
 
 from models.errors import MoveUncertain, SecretsManagerError
 from models.times import utcnow
-from routes.commands import sentence
 from routes.context import current_settings
-from utils.console import Output
+from utils.console import Output, sentence
 from utils.interruption import Interrupted, Interruption
 
 DONE, FAILED, LOOK = 0, 1, 3

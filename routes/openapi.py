@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +21,7 @@ from routes.context import current_vault
 from routes.declared import Answer
 from routes.endpoint import JSON, Call, endpoint
 from routes.specification import document
-from routes.trail import Unrecorded
+from routes.trail import NOBODYS
 from routes.transport import CookieNames, cookie_names
 
 HTML, SCRIPT, STYLE = "text/html", "text/javascript", "text/css"
@@ -33,13 +34,13 @@ _POLICY = (
 )
 
 bp = Blueprint("openapi", __name__)
-_NOBODYS = Unrecorded("it is about no account and no secret")
+_View = Callable[[Call[requests.Nothing, requests.NoQuery]], Response]
 
 
 @bp.get("/openapi.json")
 @endpoint(
     access=guard.anybody,
-    audit=_NOBODYS,
+    audit=NOBODYS,
     body=requests.Nothing,
     query=requests.NoQuery,
     answers={200: Answer(None, ("ETag",)), 304: Answer(None, ("ETag",))},
@@ -55,15 +56,20 @@ def specification(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     return response
 
 
-@bp.get("/docs")
-@endpoint(
-    access=guard.anybody,
-    audit=_NOBODYS,
-    body=requests.Nothing,
-    query=requests.NoQuery,
-    answers={200: Answer(None, ("Content-Security-Policy",))},
-    produces=(HTML,),
-)
+def _file_at(rule: str, kind: str, headers: tuple[str, ...] = ()) -> Callable[[_View], object]:
+    """Declare a part of the page: anybody may load it, and nothing is asked or told of anybody."""
+    declared = endpoint(
+        access=guard.anybody,
+        audit=NOBODYS,
+        body=requests.Nothing,
+        query=requests.NoQuery,
+        answers={200: Answer(None, headers)},
+        produces=(kind,),
+    )
+    return lambda view: bp.get(rule)(declared(view))
+
+
+@_file_at("/docs", HTML, ("Content-Security-Policy",))
 def page(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """The same for people, in a browser. Nothing can be sent from there."""
     response = _file(_OURS / "page.html", HTML)
@@ -71,43 +77,19 @@ def page(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     return response
 
 
-@bp.get("/docs/page.js")
-@endpoint(
-    access=guard.anybody,
-    audit=_NOBODYS,
-    body=requests.Nothing,
-    query=requests.NoQuery,
-    answers={200: Answer(None)},
-    produces=(SCRIPT,),
-)
+@_file_at("/docs/page.js", SCRIPT)
 def script(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """A part of the page."""
     return _file(_OURS / "page.js", SCRIPT)
 
 
-@bp.get("/docs/swagger-ui.js")
-@endpoint(
-    access=guard.anybody,
-    audit=_NOBODYS,
-    body=requests.Nothing,
-    query=requests.NoQuery,
-    answers={200: Answer(None)},
-    produces=(SCRIPT,),
-)
+@_file_at("/docs/swagger-ui.js", SCRIPT)
 def swagger_script(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """A part of the page: Swagger UI."""
     return _file(_swagger_ui() / "swagger-ui-bundle.js", SCRIPT)
 
 
-@bp.get("/docs/swagger-ui.css")
-@endpoint(
-    access=guard.anybody,
-    audit=_NOBODYS,
-    body=requests.Nothing,
-    query=requests.NoQuery,
-    answers={200: Answer(None)},
-    produces=(STYLE,),
-)
+@_file_at("/docs/swagger-ui.css", STYLE)
 def swagger_style(_call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     """A part of the page: how Swagger UI looks."""
     return _file(_swagger_ui() / "swagger-ui.css", STYLE)

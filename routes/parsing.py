@@ -139,7 +139,7 @@ def _read_body(limit: int) -> bytes:
         raise _too_large(limit)
     if len(data) < (request.content_length or 0):
         raise MalformedRequest("The body is shorter than its Content-Length.")
-    request.environ[BODY_READ] = True
+    request.environ[BODY_READ] = True  # else the worker would end the connection with the answer
     return data
 
 

@@ -11,16 +11,14 @@ import click
 from flask.cli import with_appcontext
 
 from models.errors import SecretsManagerError, TryLater
-from models.rows import Fault
+from models.reports import Fault
 from models.times import utcnow
-from routes.commands import sentence
 from routes.context import existing_vault
-from utils.console import Output
+from utils.console import DONE, INCOMPLETE, Output, sentence
 from utils.purge import Purged, Purger
-from utils.record import has_remains, scrubbed
+from utils.scrubbing import has_remains, scrubbed
 from utils.vault import Vault
 
-DONE, INCOMPLETE = 0, 1
 _REMAINS = "is in use: what was purged or destroyed stays in its files until the next run"
 
 

@@ -3,12 +3,15 @@ account's own secrets."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, Response
 
 from models import requests
 from models.errors import LimitReached, PreconditionFailed, ReadOnlyGrant
 from models.grants import Shared
 from models.names import parse_secret_name, parse_username
+from models.paging import cursor_of
 from models.rows import SecretName, Username
 from models.share_requests import (
     ListShared,
@@ -16,7 +19,6 @@ from models.share_requests import (
     PatchShared,
     Share,
     Unshare,
-    cursor_after,
 )
 from models.share_responses import (
     Granted,
@@ -54,7 +56,7 @@ def share_secret(call: Call[Share, requests.NoQuery], name: str) -> Response:
         granted, created = shares.share(
             tx,
             vault.grant_key,
-            call.session.account,
+            call.account.id,
             known,
             wanted.username,
             wanted.permission,
@@ -97,13 +99,13 @@ def unshare_secret(call: Call[Unshare, requests.NoQuery], name: str) -> Response
 def list_shares(call: Call[requests.Nothing, ListShares], name: str) -> Response:
     """List with whom I share a secret, newest first."""
     vault, known = current_vault(), readable(name)
-    after, limit = call.query.after() or grants.NEWEST, call.query.limit
+    after, limit = call.query.after(), call.query.limit
     with vault.db.read() as tx:
         page, last = shares.list_page(
             tx, vault.grant_key, call.account.id, known, after, limit, call.now
         )
     shown = [Granted.of(one) for one in page]
-    return answer(ShareList(shares=shown, next_cursor=cursor_after(last)))
+    return answer(ShareList(shares=shown, next_cursor=last and cursor_of(last)))
 
 
 @bp.get("/shared")
@@ -117,13 +119,12 @@ def list_shares(call: Call[requests.Nothing, ListShares], name: str) -> Response
 def list_shared(call: Call[requests.Nothing, ListShared]) -> Response:
     """List what others share with me, newest first. Nothing is decrypted."""
     vault, query = current_vault(), call.query
-    after = query.after() or grants.NEWEST
     with vault.db.read() as tx:
         page, last = grants.list_shared(
-            tx, vault.grant_key, call.account.id, query.owner, after, query.limit, call.now
+            tx, vault.grant_key, call.account.id, query.owner, query.after(), query.limit, call.now
         )
     shown = [SharedInfo.of(one) for one in page]
-    return answer(SharedList(shares=shown, next_cursor=cursor_after(last)))
+    return answer(SharedList(shares=shown, next_cursor=last and cursor_of(last)))
 
 
 @bp.get("/shared/<owner>/<secret_name:name>")
@@ -168,16 +169,8 @@ def patch_shared(call: Call[PatchShared, requests.NoQuery], owner: str, name: st
     with vault.db.write() as tx:
         shared = shares.lock(tx, vault.grant_key, call.account.id, who, what, call.now)
         _tell_both(what, shared)
-        shared = shares.patch(
-            tx,
-            vault.master,
-            shared,
-            call.session.account,
-            change,
-            wanted,
-            vault.settings.limits,
-            call.now,
-        )
+        act = replace(call.act, owner=shared.owner)
+        shared = shares.patch(tx, vault.master, shared, act, change, wanted)
         call.record(tx, what)
     response = answer(SharedInfo.of(shared))
     response.set_etag(shared.info.tag)

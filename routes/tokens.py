@@ -101,16 +101,19 @@ def fetch_signing_key() -> None:
     _signing_key()
 
 
+def access_ends(session: Session, now: datetime) -> datetime:
+    """When an access token ends that is made now: its session may end before it would."""
+    return min(now + current_vault().settings.ACCESS_TOKEN_LIFETIME, session.expires_at)
+
+
 def set_cookies(response: Response, session: Session, now: datetime) -> None:
     """Give the client a new access and a new refresh token for *session*."""
-    settings = current_vault().settings
-    names, csrf = cookie_names(), new_id()
-    access_ends = min(now + settings.ACCESS_TOKEN_LIFETIME, session.expires_at)
+    names, csrf, ends = cookie_names(), new_id(), access_ends(session, now)
     claims = {"sid": session.id, "csrf": csrf, "iat": now, "nbf": now}
     headers = {"kid": _signing_key()[0]}
     access = fje.create_access_token(
         str(session.account.id),
-        additional_claims={**claims, "jti": new_id(), "exp": access_ends},
+        additional_claims={**claims, "jti": new_id(), "exp": ends},
         additional_headers=headers,
     )
     refresh = fje.create_refresh_token(
@@ -118,11 +121,11 @@ def set_cookies(response: Response, session: Session, now: datetime) -> None:
         additional_claims={**claims, "jti": session.refresh_id, "exp": session.idle_expires_at},
         additional_headers=headers,
     )
-    until_access_ends = int((access_ends - now).total_seconds())
+    until_access_ends = int((ends - now).total_seconds())
     until_idle = int((session.idle_expires_at - now).total_seconds())
     _set(response, names.access, access, until_access_ends)
     _set(response, names.refresh, refresh, until_idle)
-    if settings.JWT_COOKIE_CSRF_PROTECT:
+    if current_vault().settings.JWT_COOKIE_CSRF_PROTECT:
         # The one cookie that scripts may read: that they can, and a foreign page can't, is the
         # whole protection.
         _set(response, names.csrf, csrf, until_idle, http_only=False)

@@ -41,6 +41,9 @@ class Unrecorded:
     reason: str
 
 
+NOBODYS = Unrecorded("it is about no account and no secret")
+
+
 @dataclass(slots=True)
 class Trail:
     """What is known so far of the events that this request is. Who calls, its trace knows."""
@@ -122,7 +125,8 @@ def record(
     details: Sequence[Detail] = (),
 ) -> None:
     """One event for each of *names*, in the transaction of what happened, as its last statement;
-    *details*: what it says of each."""
+    *details*: what it says of each. *caller*: who it is by, where the request itself makes them
+    so, and may fail yet; of all others the trace knows."""
     trail = _trail()
     assert trail is not None  # noqa: S101 - a view runs below its endpoint
     who, vault = caller or current_trace().caller, current_vault()

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 
 from models import requests
 from models.errors import AlreadyExists, LimitReached, PreconditionFailed, WrongState
+from models.paging import cut
 from models.version_requests import Destroy, ListVersions, Move, Rollback
 from models.version_responses import Destroyed, Version, VersionList
 from routes import guard, trail
@@ -35,11 +36,11 @@ def list_versions(call: Call[requests.Nothing, ListVersions], name: str) -> Resp
         found = versions.list_page(
             tx, call.account.id, known, query.before, query.limit + 1, call.now
         )
-    page = found[: query.limit]
+    page, last = cut(found, query.limit)
     return answer(
         VersionList(
             versions=[Version.of(one) for one in page],
-            next_cursor=str(page[-1].number) if len(found) > query.limit else None,
+            next_cursor=None if last is None else str(last.number),
         )
     )
 

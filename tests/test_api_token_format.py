@@ -17,7 +17,8 @@ from tests.support import docs
 from tests.support.api_tokens import Counting, Machine, machine
 from tests.support.people import Person
 from tests.support.shared import refusal
-from utils.tokens import API_TOKEN, TokenText, new_token, parse_token, same_mac, token_mac
+from utils.macs import same_mac, token_mac
+from utils.tokens import API_TOKEN, TokenText, new_token, parse_token
 from utils.vault import Vault
 
 # Written once, and not by the test that compares: a token that somebody holds must stay one.

@@ -13,7 +13,8 @@ from models.events import OK, SYSTEM, ChainId, Event, Waiting
 from models.rows import Username
 from tests.support.damage import plant, rows
 from tests.support.people import Person
-from utils.audit_check import HEAD_LINE, purge_all, verify_all, verify_chain
+from utils.audit_check import purge_all, verify_all, verify_chain
+from utils.audit_heads import HEAD_LINE
 from utils.audit_log import AuditLog
 from utils.store import audit
 from utils.vault import Vault

@@ -19,7 +19,8 @@ from tests.support.api_tokens import made
 from tests.support.people import Person
 from tests.support.production import ProductionServer
 from tests.support.server import ROOT, Server
-from utils.audit_check import HEAD_LINE, verify_all
+from utils.audit_check import verify_all
+from utils.audit_heads import HEAD_LINE
 from utils.db import Row
 from utils.store import system
 from utils.vault import open_store

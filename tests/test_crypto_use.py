@@ -29,13 +29,12 @@ USED = {
     "utils/backup.py": {"secrets"},
     "utils/crypto.py": {"cryptography", "hashlib", "hmac"},
     "utils/doctor/certificates.py": {"cryptography"},  # reads the dates of a certificate
-    "utils/keyfile.py": {"cryptography", "secrets"},
+    "utils/keyfile.py": {"secrets"},
+    "utils/macs.py": {"hashlib", "hmac"},
     "utils/passwords.py": {"bcrypt", "hashlib", "hmac", "secrets"},
-    "utils/serving.py": {"ssl"},
-    "utils/store/audit.py": {"hashlib", "hmac"},
-    "utils/store/system.py": {"cryptography"},
+    "utils/serving_main.py": {"ssl"},
     "utils/throttle.py": {"hmac"},
-    "utils/tokens.py": {"hashlib", "hmac", "secrets"},
+    "utils/tokens.py": {"secrets"},
 }
 CRYPTOGRAPHY = set().union(*USED.values()) | {"ssl", "uuid", "nacl", "Crypto", "argon2", "crypt"}
 BITS_16_BYTES = 22  # characters of URL-safe base64 that 128 bits take

@@ -48,7 +48,7 @@ def test_what_runs_needs_nothing_of_the_tests() -> None:
 def test_the_service_calls_nobody() -> None:
     """No URL of a caller, nor one of our own: only the database's driver opens connections."""
     callers = {short(path): CLIENTS & set(imports(path)) for path in SOURCES}
-    listens = {"utils/serving.py": {"socket"}, "utils/serving_worker.py": {"socket"}}
+    listens = {"utils/serving_main.py": {"socket"}, "utils/serving_worker.py": {"socket"}}
     assert {name: used for name, used in callers.items() if used} == listens
     for name in listens:
         assert "connect(" not in docs.read(name)

@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from config import Settings
 from models.errors import DatabaseUnavailable
-from models.rows import Report
+from models.reports import Report
 from routes import metrics as metrics_route
 from routes.context import vault_of
 from tests.support.log import logged

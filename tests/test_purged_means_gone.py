@@ -24,7 +24,7 @@ from tests.support.remote import Remote
 from tests.support.rotation import end, number, rotate, run, wait_until
 from tests.support.server import Server
 from tests.support.trouble import old_snapshot
-from utils.record import has_remains, scrubbed
+from utils.scrubbing import has_remains, scrubbed
 from utils.sqlite import SqliteDatabase
 from utils.sqlite_remains import remains
 from utils.vault import Vault, open_vault

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from models.errors import IntegrityViolation
-from models.rows import KeyId, Report, UserId, Username
+from models.reports import Report
+from models.rows import KeyId, UserId, Username
 from models.times import utcnow
 from tests.support.dump import Dump
 from tests.support.rotation import (

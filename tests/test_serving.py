@@ -23,7 +23,7 @@ from tests.support.server import ROOT
 from tests.support.target import Target, granian, under_attack
 from tests.support.terminal import wait_until
 from tests.support.wire import exchange, head
-from utils import serving, serving_worker
+from utils import serving_main, serving_worker
 
 PLAIN = {"SECRETS_ALLOW_PLAIN_HTTP": "true"}
 _LONG = 30.0  # seconds that nobody waits for a client that is gone
@@ -157,7 +157,7 @@ def test_an_answer_after_the_body_keeps_it(target: Target) -> None:
 def test_an_answer_does_not_wait_for_the_client() -> None:
     """Its body is sent before the client has confirmed its head, which clients on a kept connection
     put off for 40 ms. Of the option, not of the time: whether there is a wait is chance."""
-    server = serving._Server("app:create_app", port=free_port(), interface=Interfaces.WSGI)
+    server = serving_main.MainProcess("app:create_app", port=free_port(), interface=Interfaces.WSGI)
     server._init_shared_socket()
     shared = server._sso
     assert shared is not None

@@ -84,7 +84,7 @@ def test_a_write_that_waited_while_its_grant_shrank_is_refused(
             account = accounts.find_credentials(tx, Username("alice"))
             assert account is not None
             name, bobs = SecretName(db), Username("bob")
-            shares.share(tx, vault.grant_key, account.account, name, bobs, "read", utcnow())
+            shares.share(tx, vault.grant_key, account.account.id, name, bobs, "read", utcnow())
             late = pool.submit(write, bob, alice, db, "late")
             waits(vault)
         assert refusal(late.result(60)) == (403, "read-only")

@@ -13,7 +13,7 @@ from tests.support.people import Person
 from tests.support.rotation import number, run
 from tests.support.shared import newcomer, shared_app, unique
 from tests.support.sharing import given, read, received, shared, unshared, write
-from utils.tokens import grant_mac
+from utils.macs import grant_mac
 from utils.vault import Vault
 from utils.verify import verify
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -16,14 +15,13 @@ from models.events import (
     Head,
 )
 from models.rows import SystemKey
+from utils.audit_heads import HEAD_LINE
 from utils.db import Database, Tx
+from utils.macs import event_mac, same_mac
 from utils.store import audit
-from utils.tokens import same_mac
 
 _BATCH = 200  # rows of a chain in memory at once, some 300 KB, for each request that verifies
 _PURGE_BATCH = 2000  # rows that one transaction deletes
-# As AuditLog writes it; a log adds what it likes before and after.
-HEAD_LINE = re.compile(r"audit head chain=(\d+) number=(\d+) mac=([0-9a-f]{64})\b")
 
 
 def verify_chain(tx: Tx, key: SystemKey, chain: ChainId) -> tuple[int, ChainFault | None]:
@@ -56,7 +54,7 @@ def _follow(
             first = FIRST_OF_SYSTEM if chain == SYSTEM else FIRST_OF_ACCOUNT
             if number == 1 and (action, outcome) != (first, OK):
                 return reached, last, ChainFault(1, "is not what a chain begins with")
-            if not same_mac(mac, audit.event_mac(key, chain, said, last)):
+            if not same_mac(mac, event_mac(key, chain, said, last)):
                 return reached, last, ChainFault(number, "was changed, or follows another event")
             reached, last = number, mac
     return reached, last, None
@@ -79,12 +77,6 @@ def verify_all(
                 there = _was_head(tx, key, chain, number, mac)
             if not there:
                 yield chain, 0, ChainFault(number, "was the head once, and is not there now")
-
-
-def heads_in(log: Iterable[str]) -> list[str]:
-    """The heads that a log of the server tells, each once; of the rest nothing is kept."""
-    found = (HEAD_LINE.search(line) for line in log)
-    return list(dict.fromkeys(match[0] for match in found if match))
 
 
 def purge_all(db: Database, key: SystemKey, before: datetime) -> int:

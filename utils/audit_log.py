@@ -16,19 +16,19 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 
 from models.errors import DatabaseBusy, SecretsManagerError, TryLater
-from models.events import TOO_FAST, ChainId, Event, Waiting
-from models.rows import SystemKey, Username
-from utils.db import Database, Tx
+from models.events import ChainId, Waiting
+from models.rows import SystemKey
+from utils.audit_batch import place, summed
+from utils.audit_heads import tell_heads
+from utils.db import Database
 from utils.store import audit
 
 logger = logging.getLogger("secrets_manager")
-heads_logger = logging.getLogger("secrets_manager.audit")
-heads_logger.setLevel(logging.INFO)  # the root logger's WARNING would drop what is to be kept
 
 _GATHERING_SECONDS = 0.4
 _RETRY_SECONDS = 0.5
@@ -256,27 +256,16 @@ class AuditLog:
 
     def _write_together(self, batch: Sequence[_Queued]) -> None:
         with self._db.write() as tx:
-            placed = _summed(_placed(tx, one.waiting) for one in batch)
+            placed = summed(place(tx, one.waiting) for one in batch)
             audit.append(tx, self.key, placed)
         with self._changed:
             self._touched.update(chain for chain, _ in placed)
 
     def _tell_heads(self) -> None:
-        """Heads that are durable go to the log, which whoever writes to the database can't change:
-        so it shows if the end of a chain is gone. ``flask audit verify --heads`` compares."""
         with self._changed:
             touched = set(self._touched)
             self._told_at = time.monotonic()
-        with self._db.read() as tx:
-            heads = [(chain, audit.find_head(tx, self.key, chain)) for chain in sorted(touched)]
-        for chain, found in heads:
-            if found is not None and found[1]:
-                heads_logger.info(
-                    "audit head chain=%d number=%d mac=%s",
-                    chain,
-                    found[0].number,
-                    found[0].last_mac,
-                )
+        tell_heads(self._db, self.key, touched)
         with self._changed:
             self._touched -= touched  # one that grew meanwhile is told again with its next event
 
@@ -292,32 +281,6 @@ def _by_chain(batch: Sequence[_Queued]) -> list[list[_Queued]]:
 def _told(error: Exception) -> str:
     """A foreign exception's text may hold anything."""
     return str(error) if isinstance(error, SecretsManagerError) else type(error).__name__
-
-
-def _placed(tx: Tx, waiting: Waiting) -> tuple[ChainId, Event]:
-    """Whose it is, if all that is known is what was typed. Looked up here and not in the request:
-    there, a name that is somebody's would take longer."""
-    if waiting.typed is None:
-        return waiting.chain, waiting.event
-    chain, username = audit.find_owner(tx, waiting.typed)
-    return chain, replace(waiting.event, username=username or Username(""))
-
-
-def _summed(placed: Iterable[tuple[ChainId, Event]]) -> list[tuple[ChainId, Event]]:
-    """What strangers are refused again and again is one event that says how often: else they could
-    fill the disk. What a known caller does is never summed up, but for what came too fast."""
-    found: dict[object, tuple[ChainId, Event]] = {}
-    for chain, event in placed:
-        who = (event.username, event.credential_id, event.address)
-        alike: object = (chain, event.action, event.outcome, who)
-        if event.via and event.outcome != TOO_FAST:
-            alike = len(found), event.request_id
-        if alike in found:
-            first = found[alike][1]
-            found[alike] = chain, replace(first, times=first.times + event.times)
-        else:
-            found[alike] = chain, event
-    return list(found.values())
 
 
 def _after_fork() -> None:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from config import Settings
 from models.errors import BackupFailed, DatabaseUnavailable
 from models.event_details import Detail, to_text
 from models.events import SYSTEM, Event
+from models.reports import Progress
 from utils.crypto import MasterKeys
 from utils.db import Database, sqlite_path
 from utils.keyfile import make_private_folder, sync_folder
@@ -44,9 +45,7 @@ def backup(db: SqliteDatabase, target: Path) -> int:
     return size
 
 
-def restore(
-    settings: Settings, source: Path, now: datetime, progress: Callable[[int], None]
-) -> Verification:
+def restore(settings: Settings, source: Path, now: datetime, progress: Progress) -> Verification:
     """Put a backup where *settings* say that the database is: only if nothing is there, and only
     once every key and every ciphertext in it has been opened.
 
@@ -71,9 +70,7 @@ def restore(
     return found
 
 
-def _verified(
-    settings: Settings, draft: Path, now: datetime, progress: Callable[[int], None]
-) -> Verification:
+def _verified(settings: Settings, draft: Path, now: datetime, progress: Progress) -> Verification:
     """Open all that is in a copy, which is closed again, complete in its one file."""
     copy = SqliteDatabase(draft, settings.DATABASE_TIMEOUT.total_seconds())
     try:

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from models.rows import Fault
+from models.errors import DatabaseUnavailable, SecretsManagerError
+from models.reports import Fault, Progress
 
+DONE, INCOMPLETE = 0, 1  # exit statuses
 _MOST_FAULTS_SHOWN = 100
-Progress = Callable[[int], None]
 
 
 class Output:
@@ -71,6 +72,13 @@ class Output:
             print(json.dumps({"ok": False, "exit": status, "error": sentence}))
         print(f"{self._command}: {sentence}", file=sys.stderr)
         return status
+
+
+def sentence(error: SecretsManagerError) -> str:
+    """For the operator, who may know more than a caller of the API."""
+    if isinstance(error, DatabaseUnavailable) and error.why:
+        return f"{str(error).removesuffix('.')}: {error.why}."
+    return str(error)
 
 
 @contextmanager

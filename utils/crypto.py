@@ -4,7 +4,8 @@ Three levels (envelope encryption):
 
     master key (KEK)      from the operator; wraps the keys below, never touches a secret
       user key (DEK)      one current per user, wrapped in the database; seals that user's values
-      system key          pepper, keys for session and API tokens: random, wrapped the same way
+      system key          the service's own, for passwords, tokens, grants and the audit trail:
+                          random, wrapped the same way
 
 Everything is Fernet: AES-128-CBC with PKCS#7 padding, then HMAC-SHA256 over version, time, IV and
 ciphertext (encrypt-then-MAC, a fresh random IV each time). Fernet has no associated data, so a
@@ -163,6 +164,16 @@ def fingerprint(master_key: str) -> str:
 def generate_user_key() -> KeyMaterial:
     """A new random user key (from os.urandom)."""
     return KeyMaterial(Fernet.generate_key())
+
+
+def generate_system_key() -> SystemKey:
+    """A new random system key, from there too."""
+    return SystemKey(Fernet.generate_key())
+
+
+def generate_master_key() -> str:
+    """A new random master key, from there too."""
+    return Fernet.generate_key().decode()
 
 
 def seal(key: UserKey, value: Value, owner: UserId, secret: SecretId, version: int) -> Ciphertext:

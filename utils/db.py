@@ -5,13 +5,8 @@ engine, write a third module beside ``sqlite.py`` and ``postgres.py`` and name i
 :func:`open_database`.
 
 SQL is written once, in the part that SQLite and PostgreSQL share, with ``?`` for parameters. What
-differs is the dialect: a handful of rewrites, applied once per statement and remembered.
-
-    transaction      SQLite                 PostgreSQL            commits           rolls back
-    db.read()        BEGIN                  REPEATABLE READ,      (nothing to)      at its end
-                                            READ ONLY
-    db.read_once()   (none: one statement sees one state by itself, on both engines)
-    db.write()       BEGIN IMMEDIATE        BEGIN                 at its end        on any exception
+differs is the dialect: a handful of rewrites, applied once per statement and remembered. What each
+kind of transaction is on either engine, and what it commits, is a table in ARCHITECTURE.md.
 
 A write transaction on SQLite takes the one write lock at its beginning, never halfway: a
 deferred one that upgrades fails with "database is locked" in spite of any timeout. Nothing slow
@@ -38,7 +33,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from models.errors import ConfigurationError, DatabaseBusy
-from models.rows import Fault
+from models.reports import Fault
 from utils.behind import Behind
 
 Row = tuple[Any, ...]

@@ -7,9 +7,8 @@ import secrets
 import stat
 from pathlib import Path
 
-from cryptography.fernet import Fernet
-
 from models.errors import ConfigurationError
+from utils.crypto import generate_master_key
 
 
 def make_private_folder(folder: Path) -> None:
@@ -51,7 +50,7 @@ def create_master_key(path: Path) -> bool:
     Raises ConfigurationError where files can't be created or linked.
     """
     try:
-        return _create(path, Fernet.generate_key() + b"\n")
+        return _create(path, f"{generate_master_key()}\n".encode())
     except OSError as error:
         raise ConfigurationError(f"The master key file {path} cannot be created.") from error
 

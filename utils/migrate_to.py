@@ -20,9 +20,9 @@ from itertools import zip_longest
 
 from config import Settings
 from models.errors import DatabaseUnavailable, IntegrityViolation, MoveFailed, MoveUncertain
-from models.rows import Fault
+from models.reports import Fault, Progress
 from utils import table_copy
-from utils.console import Output, Progress
+from utils.console import Output
 from utils.crypto import MasterKeys
 from utils.db import Database, Row, Tx, open_database, sqlite_path
 from utils.migrate import applied_schema, migrate

@@ -16,7 +16,7 @@ from psycopg.abc import RV, PQGen
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from models.errors import DatabaseBusy, DatabaseUnavailable, RotationRunning
-from models.rows import Fault
+from models.reports import Fault
 from utils.behind import Behind
 from utils.db import PATIENCE, POSTGRESQL, Database, Row, Tx, note_commit
 from utils.postgres_behind import PostgresBehind

@@ -11,7 +11,8 @@ from models.errors import (
     TryLater,
     Undecryptable,
 )
-from models.rows import KeyId, Reencryption, SecretId, StaleCiphertext, UserId
+from models.rotation import Reencryption, StaleCiphertext
+from models.rows import KeyId, SecretId, UserId
 from utils.behind import Behind
 from utils.crypto import MasterKeys, UserKey, reseal
 from utils.db import Database, Tx

@@ -16,24 +16,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from models.errors import MissingMasterKey, Undecryptable
-from models.rows import Fault, KeyId, Report, Rewrapping, WrappedKey
+from models.reports import Fault, Progress, Report
+from models.rotation import Rewrapping
+from models.rows import KeyId, WrappedKey
 from utils.crypto import MasterKeys
 from utils.db import Database, Tx
 from utils.patience import patiently
-from utils.rotation import DEFAULT_BATCH
 from utils.store import keys, wrappings
 
 _LARGEST_BATCH = 500  # keys; about 10 ms under the lock
 _PAUSE_SECONDS = 0.002  # between batches: writers must not starve
 _PASSES = 3  # PostgreSQL may show a key after one with a higher number
 
-Progress = Callable[[int], None]
-
 
 class Rewrapper:
     """One run, over all keys that there are when it begins."""
 
-    def __init__(self, db: Database, master: MasterKeys, batch_size: int = DEFAULT_BATCH) -> None:
+    def __init__(self, db: Database, master: MasterKeys, batch_size: int = _LARGEST_BATCH) -> None:
         self._db = db
         self._master = master
         self._batch_size = min(batch_size, _LARGEST_BATCH)

@@ -29,14 +29,9 @@ from models.errors import (
     MissingMasterKey,
     Undecryptable,
 )
-from models.rows import (
-    Fault,
-    KeyId,
-    Reencryption,
-    Report,
-    StaleCiphertext,
-    UserId,
-)
+from models.reports import Fault, Progress, Report
+from models.rotation import Reencryption, StaleCiphertext
+from models.rows import KeyId, UserId
 from utils.crypto import MasterKeys, UserKey
 from utils.db import Database, Tx
 from utils.patience import patiently
@@ -51,7 +46,6 @@ _FEW_KEYS = 64  # up to here sweeping key by key beats reading the table from en
 _REMEMBERED_KEYS = 100_000  # unwrapped keys kept during a sweep: about 55 MB
 _SORTED_BYTES = 16_000_000  # of ciphertext are sorted by key together: 45,000 values of 100 bytes
 
-Progress = Callable[[int], None]
 _Reason = NewType("_Reason", str)  # why there is no key
 _Openable = tuple[StaleCiphertext, UserKey | _Reason, UserKey | _Reason]
 _Found = tuple[list[StaleCiphertext], int | None]  # and where the next stretch begins, if any does

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from models.errors import DatabaseBusy, DatabaseUnavailable
-from models.rows import Fault
+from models.reports import Fault
 from utils.db import PATIENCE, SQLITE, Database, Tx
 from utils.lockfile import hold_lock_file
 from utils.sqlite_library import BUSY, has_wal_reset_bug, our_errors, primary_code, sqlite3

@@ -8,16 +8,13 @@ like one, and us refuse a mistyped one without asking the database; it protects 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import re
 import secrets
 import string
 import zlib
 from dataclasses import dataclass, field
 
-from models.rows import SystemKey, TokenId, UserId
+from models.rows import TokenId, UserId
 
 _LARGEST_ID = 2**63 - 1  # of a BIGINT
 # No 0, 1, i, l, o: people read one-time passwords to each other, and type them.
@@ -73,33 +70,6 @@ def parse_token(text: str) -> TokenText | None:
     _, number, secret, _ = text.split("_")
     token = TokenText(TokenId(number), secret)
     return token if token.written() == text else None
-
-
-def token_mac(key: SystemKey, token: TokenText, row: tuple[object, ...]) -> str:
-    """HMAC-SHA256 over the token and its *row*: what it may do, whose it is, what it is called.
-
-    The secret alone would let a writer to the database widen a token's powers, or move it to
-    another account. JSON keeps the fields apart; the label, other uses of the key.
-    """
-    return _mac(key, "v1 api-token", token.id, token.secret, *row)
-
-
-def grant_mac(key: SystemKey, row: tuple[object, ...]) -> str:
-    """HMAC-SHA256 over a grant's *row*: which secret of whose, who may do what with it, since when.
-
-    Without it, a writer to the database could let themselves into every secret.
-    """
-    return _mac(key, "v1 grant", *row)
-
-
-def _mac(key: SystemKey, *fields: object) -> str:
-    message = json.dumps(fields, default=str).encode()
-    return hmac.new(key, message, hashlib.sha256).hexdigest()
-
-
-def same_mac(stored: object, computed: str) -> bool:
-    """Compared in constant time; as bytes, since what is stored may be anything by now."""
-    return hmac.compare_digest(str(stored).encode(), computed.encode())
 
 
 def _base62(length: int) -> str:

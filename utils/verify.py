@@ -6,21 +6,23 @@ to find out. Faults are named by table and row number, never by name or value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from models.errors import DatabaseUnavailable, MissingMasterKey, Undecryptable
-from models.rows import Ciphertext, Fault, KeyId, SecretId, SystemKey, UserId, WrappedKey
+from models.reports import Fault, Progress
+from models.rows import Ciphertext, KeyId, SecretId, SystemKey, UserId, WrappedKey
 from utils.audit_check import verify_all
 from utils.crypto import MasterKeys, UserKey, unseal
 from utils.db import Database, Row, Tx
+from utils.macs import grant_mac, same_mac
 from utils.store.system import AUDIT, GRANT, PURPOSES
-from utils.tokens import grant_mac, same_mac
 
 _BATCH = 1000
 _REMEMBERED_KEYS = 20_000
 
+# Not the store's statements: their joins take for granted what is to be found out here.
 _SYSTEM_KEYS = (
     "SELECT id, purpose, sealed, master FROM system_keys WHERE id > ? ORDER BY id LIMIT ?"
 )
@@ -75,7 +77,7 @@ class Verification:
         return len(self.faults) == self.tampered
 
 
-def verify(db: Database, master: MasterKeys, progress: Callable[[int], None]) -> Verification:
+def verify(db: Database, master: MasterKeys, progress: Progress) -> Verification:
     """Open every wrapped key and every ciphertext, in batches; *progress* counts ciphertexts.
 
     What a damaged file makes unreadable is a fault like another, and the rest goes on.
@@ -128,9 +130,7 @@ def _unreadable_is_a_fault(where: str, found: Verification) -> Iterator[None]:
 
 
 class _Checker:
-    def __init__(
-        self, master: MasterKeys, found: Verification, progress: Callable[[int], None]
-    ) -> None:
+    def __init__(self, master: MasterKeys, found: Verification, progress: Progress) -> None:
         self._master = master
         self._found = found
         self._progress = progress

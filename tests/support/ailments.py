@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 
 from config import Settings
 from models.findings import Finding, Level
-from models.rows import Report
+from models.reports import Report
 from models.times import to_microseconds
 from tests.support.production import make_certificate
 from utils.db import open_database

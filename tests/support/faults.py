@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.errors import DatabaseUnavailable
-from models.rows import Fault
+from models.reports import Fault
 from utils.db import Database, Row, Tx
 
 When = Literal["instead", "after"]  # of carrying out the call

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
-from models.rows import Fault
+from models.reports import Fault
 from utils.db import Database, Row, Tx
 
 

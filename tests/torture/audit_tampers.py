@@ -24,6 +24,7 @@ from tests.support.people import Person
 from tests.torture.framework import Attempt, Figure, log_to, none
 from utils.audit_check import verify_all
 from utils.db import sqlite_path
+from utils.macs import event_mac, head_mac
 from utils.sqlite_library import sqlite3
 from utils.store import audit
 
@@ -200,10 +201,10 @@ def rewrite_with_another_key(table: Table) -> None:
     previous = events[at - 1]["mac"] if at else head["anchor_mac"]
     for event in events[at:]:
         said = [v for c, v in event.items() if c not in {"chain_id", "mac"}]
-        previous = event["mac"] = audit.event_mac(key, chain, said, previous)
+        previous = event["mac"] = event_mac(key, chain, said, previous)
     head["last_mac"] = previous
     ends = Head(head["anchor"], head["anchor_mac"], head["number"], previous)
-    head["mac"] = audit.head_mac(key, chain, ends)
+    head["mac"] = head_mac(key, chain, ends)
 
 
 def put_back(table: Table) -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 
 import config
 from models.errors import DatabaseBusy
-from models.rows import Report
+from models.reports import Report
 from models.times import utcnow
 from tests.support.faults import FaultPlan, FaultyDatabase
 from utils.db import Database, Tx

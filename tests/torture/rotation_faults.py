@@ -19,6 +19,7 @@ from tests.support.people import Person
 from tests.torture.inspection import Inspection, inspect
 from tests.torture.trial import Trial
 from utils.console import Output
+from utils.rotation_commands import RotationCommands
 from utils.verify import verify
 
 _PEOPLE = 3
@@ -85,9 +86,8 @@ class RotationLaboratory:
         """What ``rotate_keys.py`` does once it has opened the database."""
         options = rotate_keys._options(["--quiet", "--batch-size", _BATCH, *arguments])
         out = Output(as_json=False, quiet=True)
-        return rotate_keys.Command(
-            options, self._settings, self._faulty, self._vault.master, out
-        ).run()
+        commands = RotationCommands(self._faulty, self._vault.master, out)
+        return rotate_keys.carry_out(options, self._settings, commands)
 
     def _faults(self) -> list[str]:
         """What is lost, does not open, or does not fit together; seen by us and by --verify."""

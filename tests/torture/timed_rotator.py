@@ -20,7 +20,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 import config
-from models.rows import Report
+from models.reports import Report
 from models.times import utcnow
 from tests.torture.seeding import VALUE_BYTES
 from utils.rotation import Rotator

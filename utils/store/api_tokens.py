@@ -9,14 +9,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from models.errors import AlreadyExists, LimitReached
+from models.paging import Position
 from models.powers import Powers
 from models.rows import Account, ApiToken, SystemKey, TokenId, UserId, Username
 from models.times import from_microseconds, maybe_from_microseconds, to_microseconds
 from utils.db import Row, Tx
+from utils.macs import same_mac, token_mac
 from utils.store.keys import lock_owner
-from utils.tokens import TokenText, same_mac, token_mac
+from utils.tokens import TokenText
 
-NEWEST = (2**63 - 1, "")  # a position before every token's
 _SELECT = (
     "SELECT t.id, t.user_id, t.name, t.scopes, t.prefixes, t.cidrs, t.created_at, t.expires_at, "
     "t.last_used_at, t.mac, u.username, u.created_at, u.one_time_expires_at IS NOT NULL "
@@ -83,7 +84,7 @@ def find(tx: Tx, key: SystemKey, token: TokenText, now: datetime) -> ApiToken | 
     return found if ends is None or ends > now else None
 
 
-def list_page(tx: Tx, owner: UserId, after: tuple[int, str], limit: int) -> list[ApiToken]:
+def list_page(tx: Tx, owner: UserId, after: Position, limit: int) -> list[ApiToken]:
     """The account's tokens, newest first, from the one after the position *after*; expired ones
     too, until their owner deletes them."""
     return [_token(row) for row in tx.all(_PAGE, owner, *after, limit)]

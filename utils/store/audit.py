@@ -1,9 +1,9 @@
 """The audit trail: append to its chains, read them, cut off what is too old.
 
 Each event is under a MAC over all that it says, its place, and the MAC of the event before it; and
-each chain has a head, under a MAC, that says where it begins and ends. Without the master key
-nobody can make one that fits. So whatever was changed, removed, inserted or put in another order is
-found by ``utils/audit_check.py``.
+each chain has a head, under a MAC (``utils/macs.py``), that says where it begins and ends. Without
+the master key nobody can make one that fits. So whatever was changed, removed, inserted or put in
+another order is found by ``utils/audit_check.py``.
 
 Heads are locked last in a transaction, after the account's row, and those of several chains in the
 order of their numbers: so nobody waits for each other in a circle.
@@ -11,11 +11,8 @@ order of their numbers: so nobody waits for each other in a circle.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import groupby
@@ -24,7 +21,7 @@ from models.events import SYSTEM, ChainId, Event, EventQuery, Head, Stored
 from models.rows import SystemKey, UserId, Username
 from models.times import from_microseconds, to_microseconds
 from utils.db import Row, Tx
-from utils.tokens import same_mac
+from utils.macs import event_mac, head_mac, same_mac
 
 logger = logging.getLogger("secrets_manager")
 FIRST_MAC = ""  # before the first event
@@ -203,21 +200,6 @@ def purge(tx: Tx, key: SystemKey, chain: ChainId, before: datetime, limit: int) 
         head.anchor,
         moved.anchor,
     )
-
-
-def event_mac(key: SystemKey, chain: ChainId, said: Sequence[object], previous: str) -> str:
-    """HMAC-SHA256 over an event, its place and what came before. JSON keeps the fields apart."""
-    return _mac(key, ["v1 audit-event", chain, *said, previous])
-
-
-def head_mac(key: SystemKey, chain: ChainId, head: Head) -> str:
-    """The same over a head; the label keeps it apart from an event's."""
-    ends = (head.anchor, head.anchor_mac, head.number, head.last_mac)
-    return _mac(key, ["v1 audit-head", chain, *ends])
-
-
-def _mac(key: SystemKey, message: list[object]) -> str:
-    return hmac.new(key, json.dumps(message, default=repr).encode(), hashlib.sha256).hexdigest()
 
 
 def _lock_head(tx: Tx, key: SystemKey, chain: ChainId) -> Head:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from models.rows import KeyId, KeyState, Reencryption, SecretId, StaleCiphertext, UserId
+from models.rotation import Reencryption, StaleCiphertext
+from models.rows import KeyId, KeyState, SecretId, UserId
 from models.times import maybe_from_microseconds
 from utils.db import Tx
 

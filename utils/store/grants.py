@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from models.grants import Grant, Permission, Shared
+from models.paging import Position, cut
 from models.rows import SecretId, SecretName, SystemKey, UserId, Username
-from models.share_requests import Position
 from models.times import from_microseconds, to_microseconds
 from utils.db import Row, Tx
+from utils.macs import grant_mac, same_mac
 from utils.store.secret_rows import INFO, LIVE, info_of
-from utils.tokens import grant_mac, new_id, same_mac
+from utils.tokens import new_id
 
-NEWEST = (2**63 - 1, "")  # a position before every grant's
 _BOUND = 5  # columns that the MAC is over, first in each row
 _COLUMNS = (
     "g.secret_id, s.owner_id, g.grantee_id, g.permission, g.granted_at, g.mac, g.id, u.username"
@@ -121,8 +121,8 @@ def list_page(
     tx: Tx, key: SystemKey, secret: SecretId, after: Position, limit: int
 ) -> tuple[list[Grant], Position | None]:
     """A secret's grants, newest first, and the position to continue after."""
-    rows = tx.all(_PAGE, secret, *after, limit + 1)  # one more tells whether there is a next page
-    return [_grant(row) for row in rows[:limit] if _is_genuine(key, row)], _last(rows, limit)
+    page, last = cut(tx.all(_PAGE, secret, *after, limit + 1), limit)
+    return [_grant(row) for row in page if _is_genuine(key, row)], _position(last)
 
 
 def find_shared(
@@ -146,7 +146,8 @@ def list_shared(
     position to continue after."""
     only, moment = owner or "", to_microseconds(now)
     rows = tx.all(_SHARED_PAGE, grantee, moment, only, only, *after, limit + 1)
-    return [_shared(row) for row in rows[:limit] if _is_genuine(key, row)], _last(rows, limit)
+    page, last = cut(rows, limit)
+    return [_shared(row) for row in page if _is_genuine(key, row)], _position(last)
 
 
 def _is_genuine(key: SystemKey, row: Row) -> bool:
@@ -154,8 +155,8 @@ def _is_genuine(key: SystemKey, row: Row) -> bool:
     return same_mac(row[_BOUND], grant_mac(key, tuple(row[:_BOUND])))
 
 
-def _last(rows: list[Row], limit: int) -> Position | None:
-    return (rows[limit - 1][4], rows[limit - 1][6]) if len(rows) > limit else None
+def _position(row: Row | None) -> Position | None:
+    return None if row is None else (row[4], row[6])
 
 
 def _grant(row: Row) -> Grant:

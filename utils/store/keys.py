@@ -6,8 +6,9 @@ from collections.abc import Collection
 from datetime import datetime
 
 from models.errors import FieldProblem, InvalidFields, NotAuthenticated
-from models.requests import CURSOR_RULE
-from models.rows import KeyId, KeyInfo, KeyState, RetiredKey, UserId, Username, WrappedKey
+from models.paging import CURSOR_RULE
+from models.rotation import RetiredKey
+from models.rows import KeyId, KeyInfo, KeyState, UserId, Username, WrappedKey
 from models.times import from_microseconds, maybe_from_microseconds, to_microseconds
 from utils.crypto import MasterKeys, UserKey, generate_user_key
 from utils.db import Row, Tx

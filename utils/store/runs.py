@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from models.rows import Report
+from models.reports import Report
 from models.times import from_microseconds, maybe_from_microseconds, to_microseconds
 from utils.db import Tx
 

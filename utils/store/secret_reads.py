@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from models.errors import Undecryptable
+from models.paging import cut
 from models.rows import (
     Ciphertext,
     KeyId,
@@ -115,11 +116,9 @@ def opened(row: Row, owner: UserId, master: MasterKeys) -> Secret:
 
 def list_page(
     tx: Tx, owner: UserId, query: SecretQuery, now: datetime
-) -> tuple[list[SecretInfo], str | None]:
+) -> tuple[Sequence[SecretInfo], str | None]:
     """One page of metadata in byte order of names, and the name to continue after.
 
-    Keyset paging: each page starts where the last name ended, by index, so the millionth
-    costs as much as the first, and a write in between neither repeats nor hides a row.
     Filters stay in one constant statement: an unused one compares with the empty text.
     """
     fragment = "" if query.label is None else labels_json(dict([query.label]))[1:-1]
@@ -141,5 +140,5 @@ def list_page(
         )
         if len(rows) > query.limit:
             break
-    page = [info_of(row) for row in rows[: query.limit]]
-    return page, page[-1].name if len(rows) > query.limit else None
+    page, last = cut([info_of(row) for row in rows], query.limit)
+    return page, None if last is None else last.name

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from models.errors import NotAuthenticated
+from models.paging import Position
 from models.rows import Account, Client, Session, SessionId, UserId, Username
 from models.times import from_microseconds, to_microseconds
 from utils.db import Row, Tx
@@ -27,7 +28,6 @@ _PAGE = (
     _SELECT + "WHERE s.user_id = ? AND " + _LIVE + " AND (s.created_at, s.id) < (?, ?) "
     "ORDER BY s.created_at DESC, s.id DESC LIMIT ?"
 )
-NEWEST = (2**63 - 1, "")  # a position before every session's
 
 
 def open_session(
@@ -58,20 +58,7 @@ def open_session(
         expires_at=expires_at,
     )
     moment = to_microseconds(now)
-    tx.run(
-        "DELETE FROM sessions WHERE user_id = ? AND (idle_expires_at <= ? OR expires_at <= ?)",
-        account.id,
-        moment,
-        moment,
-    )
-    if most:
-        tx.run(
-            "DELETE FROM sessions WHERE user_id = ? AND id NOT IN (SELECT id FROM sessions "
-            "WHERE user_id = ? ORDER BY last_used_at DESC, created_at DESC, id LIMIT ?)",
-            account.id,
-            account.id,
-            most - 1,
-        )
+    _make_room(tx, account.id, moment, most)
     tx.run(
         "INSERT INTO sessions (id, user_id, refresh_id, created_at, last_used_at, "
         "idle_expires_at, expires_at, address, client) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -86,6 +73,23 @@ def open_session(
         client.name,
     )
     return session
+
+
+def _make_room(tx: Tx, account: UserId, moment: int, most: int) -> None:
+    tx.run(
+        "DELETE FROM sessions WHERE user_id = ? AND (idle_expires_at <= ? OR expires_at <= ?)",
+        account,
+        moment,
+        moment,
+    )
+    if most:
+        tx.run(
+            "DELETE FROM sessions WHERE user_id = ? AND id NOT IN (SELECT id FROM sessions "
+            "WHERE user_id = ? ORDER BY last_used_at DESC, created_at DESC, id LIMIT ?)",
+            account,
+            account,
+            most - 1,
+        )
 
 
 def find_session(
@@ -104,9 +108,7 @@ def require_live(tx: Tx, session: Session, now: datetime) -> None:
         raise NotAuthenticated("The session has ended. Log in with POST /login.")
 
 
-def list_page(
-    tx: Tx, account: UserId, after: tuple[int, str], limit: int, now: datetime
-) -> list[Session]:
+def list_page(tx: Tx, account: UserId, after: Position, limit: int, now: datetime) -> list[Session]:
     """The account's live sessions, newest first, from the one after the position *after*.
 
     A position, not a session: the one that ended a page may end before the next is asked for.

@@ -8,12 +8,10 @@ from datetime import datetime
 from models.conditions import Conditions
 from models.errors import FieldProblem, InvalidFields, LimitReached, NotFound
 from models.grants import MAX_GRANTS, Grant, Permission, Shared
+from models.paging import Position
 from models.rows import (
-    Account,
     Act,
-    Author,
     Change,
-    Limits,
     Secret,
     SecretInfo,
     SecretName,
@@ -21,7 +19,6 @@ from models.rows import (
     UserId,
     Username,
 )
-from models.share_requests import Position
 from utils.crypto import MasterKeys
 from utils.db import Tx
 from utils.store import grants, secret_reads, secrets
@@ -32,7 +29,7 @@ from utils.store.secret_rows import absent, find, live_one
 def share(
     tx: Tx,
     key: SystemKey,
-    owner: Account,
+    owner: UserId,
     name: SecretName,
     grantee: Username,
     permission: Permission,
@@ -44,18 +41,18 @@ def share(
     account. Raises NotFound, InvalidFields or LimitReached.
     """
     other = _find_user(tx, grantee)
-    exists = _lock_both(tx, owner.id, other)
-    secret = _own(tx, owner.id, name, now)
+    exists = _lock_both(tx, owner, other)
+    secret = _own(tx, owner, name, now)
     if other is None or not exists:
         raise _invalid("There is no user with this name.")
-    if other == owner.id:
+    if other == owner:
         raise _invalid("This is your own name: the secret is yours already.")
     former = grants.find(tx, key, secret.id, other)
     if former is None and grants.count(tx, secret.id) >= MAX_GRANTS:
         raise LimitReached(f"A secret is shared with at most {MAX_GRANTS} users. End one first.")
     granted = Grant(grantee, permission, now if former is None else former.granted_at)
     if granted != former:
-        grants.put(tx, key, secret.id, owner.id, other, permission, granted.granted_at)
+        grants.put(tx, key, secret.id, owner, other, permission, granted.granted_at)
     return granted, former is None
 
 
@@ -122,18 +119,16 @@ def patch(
     tx: Tx,
     master: MasterKeys,
     shared: Shared,
-    grantee: Account,
+    act: Act,
     change: Change,
     conditions: Conditions,
-    limits: Limits,
-    now: datetime,
 ) -> Shared:
-    """Change the value of a secret that :func:`lock` found, if it is shared for writing.
+    """Change the value of a secret that :func:`lock` found, if it is shared for writing; *act* is
+    the grantee's, on the owner's secrets.
 
     Raises ReadOnlyGrant, LimitReached or PreconditionFailed.
     """
     shared.require_write()
-    act = Act(shared.owner, Author(grantee.username, "session"), now, limits)
     info = secrets.patch(tx, master, act, shared.info.name, change, conditions)
     return Shared(shared.owner, shared.owner_name, info, shared.grant)
 

@@ -1,17 +1,15 @@
-"""System keys: the password pepper, the keys that sign session tokens, those for API tokens and for
-grants and the audit trail."""
+"""System keys: the password pepper, the keys that sign session tokens, and those of the MACs over
+API tokens, grants and the audit trail."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cryptography.fernet import Fernet
-
 from models.errors import ConfigurationError, MissingMasterKey, Undecryptable
 from models.rows import SystemKey, WrappedKey
 from models.times import to_microseconds
-from utils.crypto import MasterKeys, missing_master_key_sentence
+from utils.crypto import MasterKeys, generate_system_key, missing_master_key_sentence
 from utils.db import Row, Tx
 
 PEPPER = "pepper"
@@ -167,7 +165,7 @@ def _create(tx: Tx, master: MasterKeys, purpose: str, now: datetime) -> None:
         to_microseconds(now),
     )
     assert row is not None  # noqa: S101 - RETURNING of an INSERT that did not raise
-    wrapped = master.wrap_system_key(SystemKey(Fernet.generate_key()), purpose, row[0])
+    wrapped = master.wrap_system_key(generate_system_key(), purpose, row[0])
     tx.run(
         "UPDATE system_keys SET sealed = ?, master = ? WHERE id = ?",
         wrapped.sealed,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from models.rows import KeyId, Rewrapping, UserId, WrappedKey
+from models.rotation import Rewrapping
+from models.rows import KeyId, UserId, WrappedKey
 from utils.db import Tx
 
 # In the order of their numbers, not key by key of the masters: "another than this" has no index,

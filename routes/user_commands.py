@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime, timedelta
-from typing import Any
 
 import click
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 from pydantic import ValidationError
 
 from models import requests
-from models.errors import DatabaseUnavailable, InvalidFields, SecretsManagerError
+from models.errors import InvalidFields
 from models.events import Event, chain_of
 from models.names import USERNAME_RULE, parse_username
 from models.rows import UserId, Username
 from models.times import rfc3339, utcnow
+from routes.command_errors import OneLineErrors
 from routes.context import current_vault
 from utils.db import Tx
 from utils.passwords import refuse_guessable
@@ -27,17 +27,6 @@ from utils.store import accounts, audit
 from utils.tokens import new_account_id, new_one_time_password
 
 ONE_TIME_LIFETIME = timedelta(hours=24)
-
-
-class OneLineErrors(AppGroup):
-    """Says in one line what went wrong, as the API would."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Raises ClickException for each error of ours."""
-        try:
-            return super().invoke(ctx)
-        except SecretsManagerError as error:
-            raise click.ClickException(sentence(error)) from error
 
 
 def _username(text: str) -> Username:
@@ -144,7 +133,7 @@ def _hand_over(password: str, until: datetime, done: str) -> None:
 
 def _asked(name: Username) -> str:
     """The password, typed twice on a terminal or read from a pipe: as an argument, everybody on
-    the machine could see it. Raises InvalidFields, or what is wrong as a ClickException."""
+    the machine could see it. Raises ClickException."""
     if sys.stdin.isatty():
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     else:
@@ -158,14 +147,8 @@ def _asked(name: Username) -> str:
     except ValidationError as error:
         reason = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise click.ClickException(f"The password {reason['msg']}.") from None
-    refuse_guessable(password, name)
+    try:
+        refuse_guessable(password, name)
+    except InvalidFields as error:
+        raise click.ClickException(f"The password {error.problems[0].detail}.") from error
     return password
-
-
-def sentence(error: SecretsManagerError) -> str:
-    """For the operator, who may know more than a caller of the API."""
-    if isinstance(error, InvalidFields):
-        return f"The password {error.problems[0].detail}."
-    if isinstance(error, DatabaseUnavailable) and error.why:
-        return f"{str(error).removesuffix('.')}: {error.why}."
-    return str(error)
