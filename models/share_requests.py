@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
-from models import names, shapes
+from models import shapes
 from models.account_requests import ListSessions
 from models.grants import Permission
-from models.requests import MAX_VALUE_BYTES, Request, checked_value, from_base64
-from models.rows import Change, Username, Value
+from models.requests import MAX_VALUE_BYTES, Request, UsernameField, checked_value, from_base64
+from models.rows import Change, Value
 
 Position = tuple[int, str]  # in a list: when it was granted, and the grant's id
-
-
-def _username(text: str) -> Username:
-    if (parsed := names.parse_username(text)) is None:
-        raise PydanticCustomError("username", f"must be {names.USERNAME_RULE}")
-    return parsed
 
 
 class Share(Request):
     """``POST /secrets/<name>:share``."""
 
-    username: Annotated[Username, AfterValidator(_username), shapes.USERNAME]
+    username: UsernameField
     permission: Permission
 
 
 class Unshare(Request):
     """``POST /secrets/<name>:unshare``."""
 
-    username: Annotated[Username, AfterValidator(_username), shapes.USERNAME]
+    username: UsernameField
 
 
 class PatchShared(Request):
@@ -65,7 +58,7 @@ class ListShares(ListSessions):
 class ListShared(ListSessions):
     """``GET /shared``: pages as those of sessions, of one owner or of all."""
 
-    owner: Annotated[Username, AfterValidator(_username), shapes.USERNAME] | None = None
+    owner: UsernameField | None = None
 
 
 def cursor_after(last: Position | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from models import requests, responses
+from models import account_requests, requests, responses
 from models.errors import (
     AlreadyExists,
     HashingSaturated,
@@ -34,12 +34,12 @@ bp = Blueprint("auth", __name__)
 @endpoint(
     access=guard.anybody,
     audit="account.create",
-    body=requests.Register,
+    body=account_requests.Register,
     query=requests.NoQuery,
     answers={201: Answer(responses.Account, ("Location",))},
     refuses=(AlreadyExists, RegistrationClosed, HashingSaturated, TooManyRegistrations),
 )
-def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
+def register(call: Call[account_requests.Register, requests.NoQuery]) -> Response:
     """Create an account. The hashing happens between two transactions, under no lock."""
     vault, wanted = current_vault(), call.body
     if vault.settings.REGISTRATION == "closed":
@@ -67,12 +67,12 @@ def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
 @endpoint(
     access=guard.session_if_any,
     audit="login",
-    body=requests.Login,
+    body=account_requests.Login,
     query=requests.NoQuery,
     answers={200: Answer(responses.LoggedIn, ("Set-Cookie",))},
     refuses=(*ATTEMPTS, WrongCredentials),
 )
-def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
+def login(call: Call[account_requests.Login, requests.NoQuery]) -> Response:
     """Open a session; one that the caller already had ends."""
     vault = current_vault()
     trail.typed(call.body.username)
@@ -160,7 +160,7 @@ def logout(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     return response
 
 
-def _verified(given: requests.Login) -> Credentials:
+def _verified(given: account_requests.Login) -> Credentials:
     """The account whose password this is. The work is the same for one that isn't there."""
     vault = current_vault()
     username = parse_username(given.username)
@@ -182,7 +182,7 @@ def _wrong() -> WrongCredentials:
 
 def _with_cookies(
     session: Session,
-    call: Call[requests.Login, requests.NoQuery] | Call[requests.Nothing, requests.NoQuery],
+    call: Call[account_requests.Login, requests.NoQuery] | Call[requests.Nothing, requests.NoQuery],
 ) -> Response:
     note_caller(session)  # whom the log names: until now, at most the session that ended
     lifetime = current_vault().settings.ACCESS_TOKEN_LIFETIME
