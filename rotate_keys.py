@@ -20,7 +20,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-import config
+from config import Settings
 from models.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -32,7 +32,7 @@ from models.names import parse_username
 from models.rows import Fault, UserId
 from models.settings_text import parse_duration
 from models.times import rfc3339, utcnow
-from utils import logs
+from utils import configuration, logs
 from utils.console import Output
 from utils.crypto import MasterKeys
 from utils.db import Database
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     out = Output(as_json=options.json, quiet=options.quiet)
     interruption = Interruption()
     try:
-        settings = config.load(os.environ)
+        settings = configuration.load(os.environ)
         logs.configure(settings.LOG_FORMAT, settings.LOG_LEVEL)
         db, master = open_existing_store(settings)
         db.at_rest = interruption.check
@@ -83,7 +83,7 @@ class Command:
     """One invocation: what was asked, and what it works with."""
 
     options: argparse.Namespace
-    settings: config.Settings
+    settings: Settings
     db: Database
     master: MasterKeys
     out: Output
@@ -233,9 +233,7 @@ class Command:
             return ciphertexts.count_all(tx)
 
 
-def _cutoff(
-    options: argparse.Namespace, settings: config.Settings, now: datetime
-) -> datetime | None:
+def _cutoff(options: argparse.Namespace, settings: Settings, now: datetime) -> datetime | None:
     """Keys made by this time are replaced; None: none is."""
     if options.sweep_only:
         return None
