@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-import config
+from config import Settings
 from models.errors import ConfigurationError
 from routes import (
     account,
@@ -41,7 +41,7 @@ from routes import (
     user_commands,
     versions,
 )
-from utils import logs
+from utils import configuration, logs
 from utils.interruption import exit_on_sigterm
 
 BLUEPRINTS = (
@@ -96,7 +96,7 @@ class SecretsManager(Flask):
         return func
 
 
-def create_app(settings: config.Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None) -> Flask:
     """Make an application, by default with the settings from the environment.
 
     A configuration that must not start ends the process with one line on stderr.
@@ -127,10 +127,10 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     return app
 
 
-def _settings(environ: Mapping[str, str]) -> config.Settings:
+def _settings(environ: Mapping[str, str]) -> Settings:
     """Those of the environment, after a warning of each that nothing reads."""
     logs.configure()
-    config.refuse_debug_mode(environ)
-    for warning in config.misspelt(environ):
+    configuration.refuse_debug_mode(environ)
+    for warning in configuration.misspelt(environ):
         logs.log(logs.NOTICE, message=warning)
-    return config.load(environ)
+    return configuration.load(environ)

@@ -8,16 +8,12 @@ A bad value stops the start with one line that names the setting.
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from models.errors import ConfigurationError
 from models.rows import Limits
 from models.settings_text import (
     Command,
@@ -30,7 +26,6 @@ from models.settings_text import (
 )
 
 PREFIX = "SECRETS_"
-_MINIMUM_SIGNING_KEY_BYTES = 32
 _MOST = 1_000_000
 
 
@@ -248,83 +243,17 @@ class Settings(BaseModel):
         """The database in use."""
         return self.DATABASE_URL or f"sqlite:///{self.INSTANCE_DIR / 'secrets.db'}"
 
-
-def load(environ: Mapping[str, str]) -> Settings:
-    """Settings from the defaults above and the environment. Raises ConfigurationError."""
-    given: dict[str, Any] = {}
-    for name in Settings.model_fields:
-        if (value := _from_environment(environ, name)) is not None:
-            given[name] = value
-    try:
-        settings = Settings(**given)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise ConfigurationError(f"{PREFIX}{first['loc'][0]}: {reason}.") from None
-    if "MASTER_KEYS" in given and not settings.MASTER_KEYS:
-        raise ConfigurationError(f"{PREFIX}MASTER_KEYS: holds no key. Unset it, or give one.")
-    if "MASTER_KEYS_COMMAND" in given and not settings.MASTER_KEYS_COMMAND:
-        raise ConfigurationError(f"{PREFIX}MASTER_KEYS_COMMAND: holds no command. Unset it.")
-    if settings.MASTER_KEYS and settings.MASTER_KEYS_COMMAND:
-        raise ConfigurationError(
-            f"Set either {PREFIX}MASTER_KEYS or {PREFIX}MASTER_KEYS_COMMAND, not both."
-        )
-    _refuse_weak(settings)
-    return settings
+    @property
+    def master_key_source(self) -> str | None:
+        """The setting that says where the master keys are; None: in INSTANCE_DIR."""
+        return next((name for name in MASTER_KEY_SOURCES if getattr(self, name)), None)
 
 
-def refuse_debug_mode(environ: Mapping[str, str]) -> None:
-    """Flask's debug mode puts a console beside the API: whoever knows its PIN runs code in the
-    process that holds all keys. Raises ConfigurationError."""
-    if environ.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}:
-        raise ConfigurationError(
-            "Flask's debug mode (FLASK_DEBUG, or flask run --debug) lets callers run code here. "
-            "Turn it off."
-        )
-
-
-def misspelt(environ: Mapping[str, str]) -> list[str]:
-    """One warning per ``SECRETS_…`` variable that no setting reads."""
-    known = {PREFIX + name + suffix for name in Settings.model_fields for suffix in ("", "_FILE")}
-    warnings = []
-    for name in sorted(set(environ) - known):
-        if name.startswith(PREFIX):
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            warnings.append(f"{name} is not a setting and has no effect.{hint}")
-    return warnings
-
-
-def _from_environment(environ: Mapping[str, str], name: str) -> str | None:
-    direct, path = environ.get(PREFIX + name), environ.get(f"{PREFIX}{name}_FILE")
-    if path is None:
-        return direct
-    if direct is not None:
-        raise ConfigurationError(f"Set either {PREFIX}{name} or {PREFIX}{name}_FILE, not both.")
-    try:
-        # The newline at the end belongs to the file, not to the value.
-        value = Path(path).read_text("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{PREFIX}{name}_FILE: {path} cannot be read as a text file."
-        ) from error
-    if not value.strip():
-        # Mounted empty, or not mounted yet: the default would be a key or database of our own.
-        raise ConfigurationError(f"{PREFIX}{name}_FILE: {path} is empty.")
-    return value
-
-
-def _refuse_weak(settings: Settings) -> None:
-    """PyJWT only warns about a short key (RFC 7518 section 3.2 asks for 256 bits). The token of
-    the metrics must be sendable in a header too."""
-    signing = settings.JWT_SECRET_KEY
-    if signing and len(signing.encode()) < _MINIMUM_SIGNING_KEY_BYTES:
-        least = f"must have at least {_MINIMUM_SIGNING_KEY_BYTES} bytes"
-        raise ConfigurationError(f"{PREFIX}JWT_SECRET_KEY: {least}.")
-    if settings.METRICS_TOKEN and not re.fullmatch(r"[!-~]{32,}", settings.METRICS_TOKEN):
-        raise ConfigurationError(
-            f"{PREFIX}METRICS_TOKEN: must have at least 32 characters, ASCII without blanks."
-        )
-    if settings.SESSION_IDLE_LIFETIME > settings.SESSION_LIFETIME:
-        too_long = "must not be longer than SESSION_LIFETIME"
-        raise ConfigurationError(f"{PREFIX}SESSION_IDLE_LIFETIME: {too_long}.")
+# At most one of them is set; utils/vault.SOURCES has what each gives.
+MASTER_KEY_SOURCES = tuple(name for name in Settings.model_fields if name.startswith("MASTER_KEYS"))
+# A key, password or token, which repr leaves out, and not a command that prints one.
+HOLD_SECRETS = tuple(
+    name
+    for name, setting in Settings.model_fields.items()
+    if not setting.repr and name != "MASTER_KEYS_COMMAND"
+)

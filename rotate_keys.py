@@ -19,7 +19,7 @@ import sys
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
-import config
+from config import Settings
 from models.errors import (
     ConfigurationError,
     RotationRunning,
@@ -28,7 +28,7 @@ from models.errors import (
 )
 from models.settings_text import parse_duration
 from models.times import utcnow
-from utils import logs
+from utils import configuration, logs
 from utils.console import INCOMPLETE, Output, sentence
 from utils.interruption import Interrupted, Interruption
 from utils.rotation import DEFAULT_BATCH
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     out = Output(as_json=options.json, quiet=options.quiet)
     interruption = Interruption()
     try:
-        settings = config.load(os.environ)
+        settings = configuration.load(os.environ)
         logs.configure(settings.LOG_FORMAT, settings.LOG_LEVEL)
         db, master = open_existing_store(settings)
         db.at_rest = interruption.check
@@ -67,9 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
 
 
-def carry_out(
-    options: argparse.Namespace, settings: config.Settings, commands: RotationCommands
-) -> int:
+def carry_out(options: argparse.Namespace, settings: Settings, commands: RotationCommands) -> int:
     """Do what was asked; the exit status."""
     owners = commands.find_owners(options.user)
     if options.verify:
@@ -87,9 +85,7 @@ def carry_out(
     return commands.rotate(owners, cutoff, now, options.batch_size)
 
 
-def _cutoff(
-    options: argparse.Namespace, settings: config.Settings, now: datetime
-) -> datetime | None:
+def _cutoff(options: argparse.Namespace, settings: Settings, now: datetime) -> datetime | None:
     """Keys made by this time are replaced; None: none is."""
     if options.sweep_only:
         return None

@@ -1,4 +1,4 @@
-"""What may come in about the caller's own account and sessions; the rest is in requests.py."""
+"""What may come in about accounts and sessions; the rest is in requests.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,25 @@ from pydantic_core import PydanticCustomError
 
 from models import names, shapes
 from models.paging import CURSOR_RULE, NEWEST, Position
-from models.requests import NewPassword, Number, Query, Request
+from models.requests import NewPassword, Number, Query, Request, UsernameField
+
+
+class Register(Request):
+    """``POST /register``."""
+
+    username: UsernameField
+    password: NewPassword
+
+
+class Login(Request):
+    """``POST /login``.
+
+    No rules here: a name that can't exist and a password that could never have been set must
+    fail the same way, and after the same work, as a wrong one.
+    """
+
+    username: str
+    password: str = Field(repr=False)
 
 
 class ChangePassword(Request):

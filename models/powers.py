@@ -7,11 +7,12 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from models.errors import MissingPower
 
 Scope = Literal["read", "write"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MAPPED_BITS = 96  # in front of the IPv4 address in ::ffff:192.0.2.1
 

@@ -100,32 +100,13 @@ def _moment(text: Any) -> datetime:
     return moment
 
 
+UsernameField = Annotated[Username, AfterValidator(_username), shapes.USERNAME]
+SecretNameField = Annotated[SecretName, AfterValidator(_secret_name), shapes.SECRET_NAME]
 Moment = Annotated[datetime, BeforeValidator(_moment), shapes.MOMENT]
 Labels = Annotated[dict[str, str], AfterValidator(_labels), shapes.LABELS]
 NamePrefix = Annotated[str, AfterValidator(_prefix), shapes.PREFIX]
 LabelFilter = Annotated[str, AfterValidator(_label_filter), shapes.LABEL]
 NewPassword = Annotated[str, AfterValidator(_new_password), Field(repr=False), shapes.PASSWORD]
-
-
-# --- accounts ----------------------------------------------------------------------------------
-
-
-class Register(Request):
-    """``POST /register``."""
-
-    username: Annotated[Username, AfterValidator(_username), shapes.USERNAME]
-    password: NewPassword
-
-
-class Login(Request):
-    """``POST /login``.
-
-    No rules here: a name that can't exist and a password that could never have been set must
-    fail the same way, and after the same work, as a wrong one.
-    """
-
-    username: str
-    password: str = Field(repr=False)
 
 
 # --- secrets -----------------------------------------------------------------------------------
@@ -169,6 +150,10 @@ class _SecretFields(WithValue):
         )
 
 
+# `encoding` alone says nothing.
+_SAID = [field for field in _SecretFields.model_fields if field != "encoding"]
+
+
 def checked_value(data: bytes, kind: ValueKind) -> Value:
     """The value, if it is within the limit.
 
@@ -197,7 +182,7 @@ def from_base64(text: str) -> bytes:
 class NewSecret(_SecretFields):
     """``POST /secrets``."""
 
-    name: Annotated[SecretName, AfterValidator(_secret_name), shapes.SECRET_NAME]
+    name: SecretNameField
     secret: str = Field(repr=False)
 
 
@@ -225,13 +210,13 @@ class PutSecret(_SecretFields):
 class PatchSecret(_SecretFields):
     """``PATCH /secrets/<name>``: what it mentions is replaced; ``null`` removes an expiry."""
 
-    model_config = shapes.secret_fields(MAX_VALUE_BYTES, **shapes.SOMETHING)
+    model_config = shapes.secret_fields(MAX_VALUE_BYTES, **shapes.something(_SAID))
 
     @model_validator(mode="after")
     def _says_something(self) -> PatchSecret:
         mentioned = self.model_fields_set
-        if not mentioned & {"secret", "labels", "expires_at"}:
-            raise _refuse("empty", "needs at least one of: secret, labels, expires_at")
+        if mentioned.isdisjoint(_SAID):
+            raise _refuse("empty", f"needs at least one of: {', '.join(_SAID)}")
         if self.secret is None and mentioned & {"secret", "encoding"}:
             raise _refuse("secret", "`secret` must be a string; `encoding` alone says nothing")
         return self

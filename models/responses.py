@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import functools
+from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -108,16 +110,7 @@ class SecretInfo(Response):
     @classmethod
     def of(cls, info: rows.SecretInfo) -> SecretInfo:
         """Shape a secret's metadata for its owner."""
-        return cls(
-            name=info.name,
-            version=info.version,
-            labels=info.labels,
-            created_at=info.created_at,
-            updated_at=info.updated_at,
-            expires_at=info.expires_at,
-            deleted_at=info.deleted_at,
-            purge_at=info.purge_at,
-        )
+        return cls(**allowed(cls, info))
 
 
 class Secret(Response):
@@ -135,16 +128,18 @@ class Secret(Response):
     @classmethod
     def of(cls, secret: rows.Secret) -> Secret:
         """Shape a secret for its owner: text as it is, bytes as base64."""
-        info = secret.info
-        return cls(
-            name=info.name,
-            **value_fields(secret.value),
-            version=secret.version,
-            labels=info.labels,
-            created_at=info.created_at,
-            updated_at=info.updated_at,
-            expires_at=info.expires_at,
-        )
+        value = value_fields(secret.value)
+        return cls(**allowed(cls, secret.info, version=secret.version, **value))
+
+
+def allowed(answer: type[Response], info: rows.SecretInfo, **given: Any) -> dict[str, Any]:
+    """What is known of a secret under a name that *answer* has too, and *given*."""
+    return {name: getattr(info, name) for name in _in_common(answer)} | given
+
+
+@functools.cache
+def _in_common(answer: type[Response]) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(rows.SecretInfo) if one.name in answer.model_fields)
 
 
 def value_fields(value: rows.Value) -> dict[str, Any]:

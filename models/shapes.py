@@ -7,6 +7,7 @@ taken.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ConfigDict, WithJsonSchema
@@ -139,11 +140,14 @@ MOMENT_CURSOR = text(
 )
 # Canonical: the bits that the last character has left over are zero.
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$"
-# A PATCH says something, and `encoding` alone says nothing.
-SOMETHING: JsonDict = {
-    "anyOf": [{"required": [field]} for field in ("secret", "labels", "expires_at")],
-    "dependentRequired": {"encoding": ["secret"]},
-}
+
+
+def something(fields: Iterable[str]) -> JsonDict:
+    """What a PATCH says: at least one of *fields*; `encoding` alone says nothing."""
+    return {
+        "anyOf": [{"required": [field]} for field in fields],
+        "dependentRequired": {"encoding": ["secret"]},
+    }
 
 
 def secret_fields(longest: int, **keywords: Any) -> ConfigDict:

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
-
-from models import names, shapes
 from models.account_requests import ListSessions
 from models.grants import Permission
-from models.requests import Request, WithValue
-from models.rows import Change, Username
-
-
-def _username(text: str) -> Username:
-    if (parsed := names.parse_username(text)) is None:
-        raise PydanticCustomError("username", f"must be {names.USERNAME_RULE}")
-    return parsed
+from models.requests import Request, UsernameField, WithValue
+from models.rows import Change
 
 
 class Share(Request):
     """``POST /secrets/<name>:share``."""
 
-    username: Annotated[Username, AfterValidator(_username), shapes.USERNAME]
+    username: UsernameField
     permission: Permission
 
 
 class Unshare(Request):
     """``POST /secrets/<name>:unshare``."""
 
-    username: Annotated[Username, AfterValidator(_username), shapes.USERNAME]
+    username: UsernameField
 
 
 class PatchShared(WithValue):
@@ -50,4 +40,4 @@ class ListShares(ListSessions):
 class ListShared(ListSessions):
     """``GET /shared``: pages as those of sessions, of one owner or of all."""
 
-    owner: Annotated[Username, AfterValidator(_username), shapes.USERNAME] | None = None
+    owner: UsernameField | None = None

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from models import grants, rows
-from models.responses import Moment, Response, value_fields
+from models.responses import Moment, Response, allowed, value_fields
 
 
 class Granted(Response):
@@ -53,7 +53,7 @@ class SharedInfo(Response):
     @classmethod
     def of(cls, shared: grants.Shared) -> SharedInfo:
         """Shape a secret's metadata for its grantee."""
-        return cls(**_fields(shared))
+        return cls(**allowed(cls, shared.info, **_grant(shared)))
 
 
 class SharedList(Response):
@@ -72,18 +72,13 @@ class SharedSecret(SharedInfo):
     @classmethod
     def holding(cls, shared: grants.Shared, secret: rows.Secret) -> SharedSecret:
         """Shape a secret with its value for its grantee."""
-        return cls(**_fields(shared), **value_fields(secret.value))
+        value = value_fields(secret.value)
+        return cls(**allowed(cls, shared.info, **_grant(shared), **value))
 
 
-def _fields(shared: grants.Shared) -> dict[str, Any]:
-    info, grant = shared.info, shared.grant
+def _grant(shared: grants.Shared) -> dict[str, Any]:
     return {
         "owner": shared.owner_name,
-        "name": info.name,
-        "permission": grant.permission,
-        "granted_at": grant.granted_at,
-        "version": info.version,
-        "created_at": info.created_at,
-        "updated_at": info.updated_at,
-        "expires_at": info.expires_at,
+        "permission": shared.grant.permission,
+        "granted_at": shared.grant.granted_at,
     }

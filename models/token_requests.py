@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from models import names, shapes
 from models.account_requests import ListSessions
-from models.powers import Powers, Scope, parse_network
+from models.powers import SCOPES, Powers, Scope, parse_network
 from models.requests import Request
 
 MAX_PREFIXES = MAX_CIDRS = 32
@@ -44,7 +44,7 @@ class NewToken(Request):
     "nothing" as well as "everything", and is refused."""
 
     name: Annotated[str, AfterValidator(_name), shapes.TOKEN_NAME]
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=2)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(SCOPES))]
     prefixes: (
         Annotated[
             list[Annotated[str, shapes.TOKEN_PREFIX]],

@@ -8,20 +8,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models import names, shapes
+from models import shapes
 from models.paging import CURSOR_RULE
-from models.requests import Number, Query, Request
-from models.rows import SecretName
+from models.requests import Number, Query, Request, SecretNameField
 
 MAX_DESTROYED = 100  # versions named in one call
 _LARGEST = 2**31 - 1
 VersionNumber = Annotated[int, Field(ge=1, le=_LARGEST)]
-
-
-def _name(text: str) -> SecretName:
-    if (parsed := names.parse_secret_name(text)) is None:
-        raise PydanticCustomError("secret_name", f"must be {names.NAME_RULE}")
-    return parsed
 
 
 def _only_true(value: object) -> object:
@@ -75,4 +68,4 @@ class Destroy(Request):
 class Move(Request):
     """``POST /secrets/<name>:move``."""
 
-    to: Annotated[SecretName, AfterValidator(_name), shapes.SECRET_NAME]
+    to: SecretNameField

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from flask import Blueprint, Response, request
 
-from models import requests, responses
+from models import account_requests, requests, responses
 from models.errors import (
     AlreadyExists,
     HashingSaturated,
@@ -36,12 +36,12 @@ bp = Blueprint("auth", __name__)
 @endpoint(
     access=guard.anybody,
     audit="account.create",
-    body=requests.Register,
+    body=account_requests.Register,
     query=requests.NoQuery,
     answers={201: Answer(responses.Account, ("Location",))},
     refuses=(AlreadyExists, RegistrationClosed, HashingSaturated, TooManyRegistrations),
 )
-def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
+def register(call: Call[account_requests.Register, requests.NoQuery]) -> Response:
     """Create an account. The hashing happens between two transactions, under no lock."""
     vault, wanted = current_vault(), call.body
     if vault.settings.REGISTRATION == "closed":
@@ -69,12 +69,12 @@ def register(call: Call[requests.Register, requests.NoQuery]) -> Response:
 @endpoint(
     access=guard.session_if_any,
     audit="login",
-    body=requests.Login,
+    body=account_requests.Login,
     query=requests.NoQuery,
     answers={200: Answer(responses.LoggedIn, ("Set-Cookie",))},
     refuses=(*ATTEMPTS, WrongCredentials),
 )
-def login(call: Call[requests.Login, requests.NoQuery]) -> Response:
+def login(call: Call[account_requests.Login, requests.NoQuery]) -> Response:
     """Open a session; one that the caller already had ends."""
     vault = current_vault()
     trail.typed(call.body.username)
@@ -162,7 +162,7 @@ def logout(call: Call[requests.Nothing, requests.NoQuery]) -> Response:
     return response
 
 
-def _verified(given: requests.Login) -> Credentials:
+def _verified(given: account_requests.Login) -> Credentials:
     """The account whose password this is. The work is the same for one that isn't there."""
     vault = current_vault()
     username = parse_username(given.username)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic.json_schema import WithJsonSchema
 
 from models import shapes
+from models.powers import SCOPES
 from routes.tokens import CSRF_HEADER
 from routes.transport import CookieNames
 from utils.openapi import Schema
@@ -17,6 +18,7 @@ _VARIABLES: dict[str, WithJsonSchema] = {
     "owner": shapes.USERNAME,
 }
 _SLASHES = "A secret's name. Its slashes may be written as they are: `/secrets/shop/db-password`."
+_SCOPES = " or ".join(f"`{scope}`" for scope in SCOPES)
 _TAG = {"type": "string", "examples": ['"RoeZHLrDXlPZ3gJd0JPqrw"']}
 HEADERS: dict[str, Schema] = {
     "X-Request-ID": {
@@ -85,7 +87,7 @@ def schemes(cookies: CookieNames, *, csrf: bool) -> dict[str, Schema]:
         "token": {
             "type": "http",
             "scheme": "bearer",
-            "description": "An API token of `POST /tokens`, with the scope `read` or `write`.",
+            "description": f"An API token of `POST /tokens`, with the scope {_SCOPES}.",
         },
     }
     found["metrics"] = {

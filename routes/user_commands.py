@@ -13,7 +13,7 @@ import click
 from flask.cli import with_appcontext
 from pydantic import ValidationError
 
-from models import requests
+from models import account_requests
 from models.errors import InvalidFields
 from models.events import Event, chain_of
 from models.names import USERNAME_RULE, parse_username
@@ -143,7 +143,7 @@ def _asked(name: Username) -> str:
         except UnicodeError as error:  # its text quotes the password
             raise click.ClickException("The password must be text in UTF-8.") from error
     try:
-        requests.Register(username=name, password=password)
+        account_requests.Register(username=name, password=password)
     except ValidationError as error:
         reason = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise click.ClickException(f"The password {reason['msg']}.") from None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from models.powers import parse_network
+from models.powers import SCOPES, parse_network
 from routes import context, guard
 from routes.context import vault_of
 from tests.conftest import ENGINES
@@ -61,7 +61,7 @@ def content(owner: Person) -> Any:
 
 def test_every_route_that_takes_tokens_is_tested_here(shared: Flask) -> None:
     """A new one that names may_read or may_write is in the url map, and so has to be above."""
-    scopes = {guard.may_read: "read", guard.may_write: "write"}
+    scopes = {getattr(guard, f"may_{scope}"): scope for scope in SCOPES}
     found = {}
     for rule in shared.url_map.iter_rules():
         access = getattr(shared.view_functions[rule.endpoint], "access", None)
@@ -74,10 +74,10 @@ def test_every_route_that_takes_tokens_is_tested_here(shared: Flask) -> None:
 @each_route
 def test_a_scope_is_needed_and_is_enough(ada: Person, route: Route) -> None:
     """Neither includes the other."""
-    other = "write" if route.scope == "read" else "read"
+    others = [scope for scope in SCOPES if scope != route.scope]
     name = route.name_in("app/")
     before = content(ada)
-    without = route.call(machine(ada, "without", scopes=[other]), name)
+    without = route.call(machine(ada, "without", scopes=others), name)
     assert missing(without) == f"This token lacks the scope `{route.scope}`. Use one that has it."
     assert content(ada) == before
     assert route.call(machine(ada, "with", scopes=[route.scope]), name).status_code in {200, 201}

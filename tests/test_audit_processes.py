@@ -29,11 +29,11 @@ _KINDS = {"flask run": Server, "granian": ProductionServer}
 _READS = 20
 _FORKS = """
 import os, sys
-import config
 from models.events import Event, Waiting
 from models.times import utcnow
+from utils import configuration
 from utils.vault import open_vault
-vault = open_vault(config.load(os.environ), utcnow())
+vault = open_vault(configuration.load(os.environ), utcnow())
 vault.audit.add([Waiting(Event(utcnow(), "of-parent"))])
 child = os.fork()
 vault.audit.add([Waiting(Event(utcnow(), "of-parent" if child else "of-child"))])

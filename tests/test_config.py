@@ -11,7 +11,6 @@ import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
 
-import config
 from app import create_app
 from config import Settings
 from models.errors import ConfigurationError
@@ -19,6 +18,7 @@ from routes.context import vault_of
 from tests.support.people import Person
 from tests.support.server import ROOT
 from tests.support.tokens import ACCESS, claims_of, cookie, header_of, present, sign
+from utils import configuration
 from utils.tokens import new_id
 
 KEYS = (Fernet.generate_key().decode(), Fernet.generate_key().decode())
@@ -117,7 +117,7 @@ BAD = {
 
 def load(**values: str) -> Settings:
     """The settings with these in the environment."""
-    return config.load({f"SECRETS_{name}": value for name, value in values.items()})
+    return configuration.load({f"SECRETS_{name}": value for name, value in values.items()})
 
 
 # --- where settings come from ------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_a_file_may_explain_itself(tmp_path: Path) -> None:
 
 def test_other_peoples_variables_do_not_count() -> None:
     """Only the prefix makes a variable ours."""
-    assert config.load({"DATABASE_URL": "postgresql://not/ours", "HOME": "/"}) == Settings()
+    assert configuration.load({"DATABASE_URL": "postgresql://not/ours", "HOME": "/"}) == Settings()
 
 
 def test_defaults_are_those_of_the_seed() -> None:
@@ -231,7 +231,7 @@ def test_an_unknown_setting_in_code_is_refused() -> None:
 def test_a_misspelt_variable_is_pointed_out() -> None:
     """It has no effect, and the warning says which name would; the value is not shown."""
     environ = {"SECRETS_MASTER_KEY": CANARY, "SECRETS_XYZZY": CANARY, "SECRETS_BCRYPT_COST": "12"}
-    master, xyzzy = config.misspelt(environ)
+    master, xyzzy = configuration.misspelt(environ)
     assert "SECRETS_MASTER_KEY is not a setting" in master
     assert "Did you mean SECRETS_MASTER_KEYS?" in master
     assert "SECRETS_XYZZY is not a setting" in xyzzy

@@ -18,6 +18,7 @@ from flask import Flask
 
 import models
 from models import names, requests
+from models.powers import SCOPES
 from routes import guard
 from tests.support import docs
 from tests.support.dump import Dump, unopened
@@ -99,6 +100,16 @@ def test_the_doors_that_are_not_for_a_session_alone_are_documented(app: Flask) -
     documented = {call for cells in table for call in re.findall(r"`([A-Z]+ /[^`]*)`", cells[1])}
     every = doors(app, *vars(guard).values())
     assert documented == every - doors(app, guard.session)
+
+
+@on_one_engine
+def test_what_each_scope_opens_is_documented(app: Flask) -> None:
+    """Whoever makes a token looks there for what it can do. A scope's rule has its name."""
+    table = docs.rows(docs.section(docs.read(CONTROLS), "## Who may call what"))
+    for scope in SCOPES:
+        (calls,) = (cells[1] for cells in table if f"scope `{scope}`" in cells[0])
+        opened = doors(app, getattr(guard, f"may_{scope}"))
+        assert set(re.findall(r"`([A-Z]+ /[^`]*)`", calls)) == opened
 
 
 def fill_in(rule: str) -> str:

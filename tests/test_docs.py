@@ -78,6 +78,26 @@ def test_the_limits_are_those_of_the_code(row: str, numbers: list[int]) -> None:
     assert shown >= set(numbers)
 
 
+def is_there(name: str) -> bool:
+    """A file or folder, a module, or what a module defines: ``utils/vault.SOURCES``."""
+    if (ROOT / name).exists() or (ROOT / f"{name}.py").exists():
+        return True
+    module, _, member = name.rpartition(".")
+    path = ROOT / f"{module}.py"
+    defined = rf"^ *(?:def |class )?{member}\b"
+    return path.is_file() and re.search(defined, path.read_text("utf-8"), re.MULTILINE) is not None
+
+
+def test_the_guide_names_what_is_there() -> None:
+    """Whoever is sent to a place by ARCHITECTURE.md finds it."""
+    rooms = "benchmarks|deploy|docs|models|routes|tests|utils"
+    guide = docs.read("ARCHITECTURE.md")
+    named = set(re.findall(rf"`((?:{rooms})/[\w./]*|(?:app|config)\.\w+)`", guide))
+    named |= {f"tests/{name}" for name in re.findall(r"`(test_\w+)`", guide)}
+    assert len(named) > 50
+    assert [name for name in sorted(named) if not is_there(name)] == []
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_local_link_leads_somewhere(name: str) -> None:
     """Also to the heading, where it names one."""

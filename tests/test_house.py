@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from werkzeug.exceptions import MethodNotAllowed
 
+from app import VERBS
 from routes import guard
 from tests.support.server import ROOT
 from tests.support.source import SOURCES, TESTS, imports, room, short, tree
@@ -156,6 +158,18 @@ def test_only_these_doors_are_open(app: Flask) -> None:
     assert doors(app, guard.refresh_cookie) == {"POST /refresh"}
     assert doors(app, guard.session_if_any) == {"POST /login"}
     assert doors(app, guard.session_even_if_access_expired) == {"POST /logout"}
+
+
+@on_one_engine
+def test_a_verb_is_no_part_of_a_name(app: Flask) -> None:
+    """Another method on ``a:verb`` is refused: it never reaches a secret that is called so."""
+    verbs = [rule for rule in app.url_map.iter_rules() if ">:" in rule.rule]
+    url = app.url_map.bind("localhost")
+    for rule in verbs:
+        for method in {"GET", "PUT", "PATCH", "DELETE", "POST"} - (rule.methods or set()):
+            with pytest.raises(MethodNotAllowed):
+                url.match(f"/secrets/a:{rule.rule.rpartition(':')[2]}", method=method)
+    assert len(verbs) >= len(VERBS) > 0
 
 
 @on_one_engine

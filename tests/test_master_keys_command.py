@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-import config
-from config import Settings
+from config import MASTER_KEY_SOURCES, Settings
 from models.errors import ConfigurationError
 from tests.support import age
 from tests.support.rotation import rotate, wait_until
-from utils import keycommand
+from utils import configuration, keycommand
 from utils.crypto import fingerprint
 from utils.keycommand import read_from_command
-from utils.vault import open_vault
+from utils.vault import SOURCES, open_vault
 
 CANARY = "canary-7c1d90"
 KEYS = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -91,7 +90,7 @@ def test_a_command_that_fails_stops_the_start(
 def test_no_shell_reads_the_command(tmp_path: Path, script: Script) -> None:
     """What would be a second command is an argument, and no variable is filled in."""
     program = script('for word; do echo "$word"; done')
-    loaded = config.load(
+    loaded = configuration.load(
         {"SECRETS_MASTER_KEYS_COMMAND": f"'{program}' a; touch {tmp_path}/b $HOME 'c d' | e `f`"}
     )
     printed = read_from_command(loaded.MASTER_KEYS_COMMAND)
@@ -177,18 +176,24 @@ def test_a_command_that_does_not_end_is_ended(
 # --- the setting -------------------------------------------------------------------------------
 
 
+def test_each_source_of_master_keys_is_read() -> None:
+    """A setting that is called like one, and that nobody reads, would let a key of our own be made
+    in its place."""
+    assert set(SOURCES) == set(MASTER_KEY_SOURCES) >= {"MASTER_KEYS", "MASTER_KEYS_COMMAND"}
+
+
 def test_keys_and_a_command_exclude_each_other() -> None:
     """Which of them wraps would be anybody's guess."""
     both = {"SECRETS_MASTER_KEYS": KEYS[0], "SECRETS_MASTER_KEYS_COMMAND": "age --decrypt x"}
-    with pytest.raises(ConfigurationError, match="not both"):
-        config.load(both)
+    with pytest.raises(ConfigurationError, match="Set only one of"):
+        configuration.load(both)
 
 
 @pytest.mark.parametrize("value", ["", " "])
 def test_an_empty_command_stops_the_start(value: str) -> None:
     """Set to nothing is not the same as not set: a key of our own would be made."""
     with pytest.raises(ConfigurationError, match="SECRETS_MASTER_KEYS_COMMAND"):
-        config.load({"SECRETS_MASTER_KEYS_COMMAND": value})
+        configuration.load({"SECRETS_MASTER_KEYS_COMMAND": value})
 
 
 # --- age ---------------------------------------------------------------------------------------
@@ -198,7 +203,7 @@ def test_age_opens_the_master_keys(settings: Settings, now: datetime, tmp_path: 
     """The real program: with the right identity everything opens, with another nothing starts."""
     identity, sealed = age.seal(tmp_path, "\n".join(KEYS))
     command = f"age --decrypt --identity {identity} {sealed}"
-    loaded = config.load({"SECRETS_MASTER_KEYS_COMMAND": command}).MASTER_KEYS_COMMAND
+    loaded = configuration.load({"SECRETS_MASTER_KEYS_COMMAND": command}).MASTER_KEYS_COMMAND
     opened = open_vault(settings.model_copy(update={"MASTER_KEYS_COMMAND": loaded}), now)
     opened.db.close()
     assert opened.master.fingerprints == tuple(map(fingerprint, KEYS))

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-import config
 from models.errors import ConfigurationError, DatabaseUnavailable
 from routes.context import vault_of
 from tests.support.people import Person, problem
 from tests.support.server import ROOT
+from utils import configuration
 from utils.vault import Vault
 
 
@@ -74,13 +74,13 @@ def test_an_empty_mounted_file_stops_the_start(tmp_path: Path, name: str, conten
     path = tmp_path / "mounted"
     path.write_text(content)
     with pytest.raises(ConfigurationError, match=f"SECRETS_{name}"):
-        config.load({f"SECRETS_{name}_FILE": str(path)})
+        configuration.load({f"SECRETS_{name}_FILE": str(path)})
 
 
 def test_an_empty_list_of_master_keys_stops_the_start() -> None:
     """Set to nothing is not the same as not set."""
     with pytest.raises(ConfigurationError, match="SECRETS_MASTER_KEYS"):
-        config.load({"SECRETS_MASTER_KEYS": " "})
+        configuration.load({"SECRETS_MASTER_KEYS": " "})
 
 
 def test_not_ready_while_a_master_key_is_missing(

@@ -254,9 +254,10 @@ def test_a_database_that_is_not_there_is_not_made(settings: Settings, tmp_path: 
 # --- one at a time -----------------------------------------------------------------------------
 
 _HOLD = """
-import os, sys, config
+import os, sys
+from utils import configuration
 from utils.vault import open_existing_store
-db, _ = open_existing_store(config.load(os.environ))
+db, _ = open_existing_store(configuration.load(os.environ))
 with db.rotation_lock():
     print("held", flush=True)
     sys.stdin.read()

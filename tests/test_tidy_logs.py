@@ -152,7 +152,7 @@ def test_a_crash_in_a_write_changes_nothing(
 ) -> None:
     """Invariant 9: the transaction that it broke is rolled back, and the value is in no log."""
     with monkeypatch.context() as broken:
-        broken.setattr(secrets, "add_version", lambda *_: crash_plainly())
+        broken.setattr(secrets, "add_versions", lambda *_: crash_plainly())
         response = alice.put(f"/secrets/{CANARY}", json={"secret": CANARY, "labels": {"a": CANARY}})
     assert (response.status_code, problem(response)) == (500, "internal-error")
     assert alice.get(f"/secrets/{CANARY}").status_code == 404

@@ -7,7 +7,7 @@ operator, and the next start finds what it would have found before.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +31,13 @@ from utils.throttle import Throttle
 
 logger = logging.getLogger("secrets_manager")
 MINIMUM_SAFE_COST = 10
+# What each setting that is a source of master keys has to give.
+SOURCES: dict[str, Callable[[Settings], Sequence[str]]] = {
+    "MASTER_KEYS": lambda settings: settings.MASTER_KEYS,
+    "MASTER_KEYS_COMMAND": lambda settings: split_keys(
+        read_from_command(settings.MASTER_KEYS_COMMAND)
+    ),
+}
 _START_FIRST = "Check SECRETS_INSTANCE_DIR and SECRETS_DATABASE_URL, or start the server once."
 _UPGRADE_FIRST = "Run `flask db upgrade` first, or set SECRETS_AUTO_MIGRATE=true."
 
@@ -122,7 +129,7 @@ def upgrade(settings: Settings, now: datetime) -> int:
 
 def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]:
     """The database with its schema up to date, and master keys that open all that is in it."""
-    if not _keys_are_configured(settings) or not settings.DATABASE_URL:
+    if settings.master_key_source is None or not settings.DATABASE_URL:
         make_private_folder(settings.INSTANCE_DIR)
     path = sqlite_path(settings.database_url)
     lost = path is not None and not path.exists() and _has_master_key(settings)
@@ -141,12 +148,9 @@ def open_store(settings: Settings, now: datetime) -> tuple[Database, MasterKeys]
     return opened
 
 
-def _keys_are_configured(settings: Settings) -> bool:
-    return bool(settings.MASTER_KEYS or settings.MASTER_KEYS_COMMAND)
-
-
 def _has_master_key(settings: Settings) -> bool:
-    return _keys_are_configured(settings) or (settings.INSTANCE_DIR / "master.key").exists()
+    in_folder = (settings.INSTANCE_DIR / "master.key").exists()
+    return settings.master_key_source is not None or in_folder
 
 
 def _open(
@@ -206,15 +210,13 @@ def _closed_on_error(db: Database) -> Iterator[None]:
 
 
 def master_keys(settings: Settings, needed: set[str], *, may_create: bool) -> MasterKeys:
-    """The configured master keys, those that a command prints, or those in the instance folder.
+    """Those of the setting that is a source of master keys, or those in the instance folder.
 
     A new one is made only for a database in which nothing is wrapped yet: otherwise the file
     was lost or the wrong folder is mounted, and a fresh key would only hide that.
     """
-    if settings.MASTER_KEYS:
-        return MasterKeys(settings.MASTER_KEYS)
-    if settings.MASTER_KEYS_COMMAND:
-        return MasterKeys(split_keys(read_from_command(settings.MASTER_KEYS_COMMAND)) or [""])
+    if settings.master_key_source is not None:
+        return MasterKeys(SOURCES[settings.master_key_source](settings) or [""])
     path = settings.INSTANCE_DIR / "master.key"
     text = read_master_key(path)
     if text is None:

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
-import config
 from models.errors import DatabaseBusy
 from models.reports import Report
 from models.times import utcnow
 from tests.support.faults import FaultPlan, FaultyDatabase
+from utils import configuration
 from utils.db import Database, Tx
 from utils.rotation import Rotator
 from utils.vault import open_existing_store
@@ -65,7 +65,7 @@ class WatchedDatabase(FaultyDatabase):
 
 def main() -> None:
     """Rotate everything until the time is up."""
-    db, master = open_existing_store(config.load(os.environ))
+    db, master = open_existing_store(configuration.load(os.environ))
     watched, done = WatchedDatabase(db), Done()
     print("ready", flush=True)
     sys.stdin.readline()  # all of us begin at once

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-import config
 from models.reports import Report
 from models.times import utcnow
 from tests.torture.seeding import VALUE_BYTES
+from utils import configuration
 from utils.rotation import Rotator
 from utils.vault import open_existing_store
 
@@ -91,7 +91,7 @@ def main() -> None:
 
 def _rotate() -> Timed:
     """What ``rotate_keys.py --all`` does between its start and its report."""
-    db, master = open_existing_store(config.load(os.environ))
+    db, master = open_existing_store(configuration.load(os.environ))
     yardstick = Yardstick()
     yardstick.measure()
     began, aside = time.perf_counter(), yardstick.seconds

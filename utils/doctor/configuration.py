@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from config import PREFIX, Settings, misspelt
+from config import HOLD_SECRETS, PREFIX, Settings
 from models.findings import Finding, danger, ok, warn
 from models.settings_text import Network
+from utils.configuration import misspelt
 from utils.vault import MINIMUM_SAFE_COST
 
 _LIMITS = ("LOGIN_ATTEMPTS_PAIR", "LOGIN_ATTEMPTS_ACCOUNT", "LOGIN_ATTEMPTS_SOURCE")
-_SECRETS = ("MASTER_KEYS", "JWT_SECRET_KEY", "METRICS_TOKEN")
 # Shortest prefixes of networks of proxies: below the first it is a large part of the internet,
 # below the second more machines than anybody has proxies.
 _TOO_WIDE = {4: (8, 16), 6: (16, 48)}
@@ -56,9 +56,10 @@ def proxies(networks: tuple[Network, ...]) -> Finding:
 
 def environment(environ: Mapping[str, str]) -> Iterator[Finding]:
     """A variable is inherited by every child, and shown by container tools; a file is not."""
-    found = [PREFIX + name for name in _SECRETS if environ.get(PREFIX + name)]
-    if _holds_password(environ.get(f"{PREFIX}DATABASE_URL", "")):
-        found.append(f"{PREFIX}DATABASE_URL")
+    given = {PREFIX + name: environ.get(PREFIX + name, "") for name in HOLD_SECRETS}
+    given = {name: value for name, value in given.items() if value}
+    url = f"{PREFIX}DATABASE_URL"
+    found = [name for name, value in given.items() if name != url or _holds_password(value)]
     if found:
         way = f"Put the value into a file of mode 0600, and name that in {found[0]}_FILE."
         what = f"In the environment, in the clear: {', '.join(found)}."

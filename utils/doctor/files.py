@@ -8,12 +8,11 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from config import PREFIX, Settings
+from config import HOLD_SECRETS, PREFIX, Settings
 from models.findings import Finding, danger, ok, warn
 from utils.db import sqlite_path
 
 _BESIDE = ("", "-wal", "-shm", "-journal")
-_HOLD_SECRETS = ("MASTER_KEYS", "JWT_SECRET_KEY", "METRICS_TOKEN", "DATABASE_URL")
 _OURS = {"master.key", "metrics-token"}
 # Where systemd shows a service its credentials: closed to others by access lists, which look like
 # rights of a group.
@@ -55,7 +54,7 @@ def secret_files(
     settings: Settings, environ: Mapping[str, str], tls: Sequence[Path] = ()
 ) -> list[Path]:
     """Files that hold keys, passwords or tokens, as far as they are known: TLS keys too."""
-    named = [environ.get(f"{PREFIX}{name}_FILE", "") for name in _HOLD_SECRETS]
+    named = [environ.get(f"{PREFIX}{name}_FILE", "") for name in HOLD_SECRETS]
     found = [Path(name) for name in named if name] + [one for one in tls if is_private_key(one)]
     if shut := environ.get(_CREDENTIALS):
         found = [path for path in found if Path(shut) not in path.parents]

@@ -79,6 +79,5 @@ def place(settings: Settings, environ: Mapping[str, str]) -> Finding:
 def _file(settings: Settings, environ: Mapping[str, str]) -> Path | None:
     """The file with the master key, if one has it and can be seen."""
     named = environ.get(f"{PREFIX}MASTER_KEYS_FILE", "")
-    configured = settings.MASTER_KEYS or settings.MASTER_KEYS_COMMAND
     path = Path(named) if named else settings.INSTANCE_DIR / "master.key"
-    return path if (named or not configured) and path.exists() else None
+    return path if (named or settings.master_key_source is None) and path.exists() else None

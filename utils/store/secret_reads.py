@@ -60,6 +60,8 @@ _FILTER = (
 _LIST_LIVE = _LIST + LIVE + _FILTER
 _LIST_GONE = _LIST + GONE + _FILTER
 
+_INFO_AT = 6  # in WITH_VALUE
+
 # The first byte above every character that a name may have: ends the range of a prefix.
 AFTER_ANY_NAME = "\x7f"
 
@@ -95,16 +97,17 @@ def read_many(
     found: dict[SecretName, Secret | Undecryptable] = {}
     for row in tx.all_of(_READ_MANY, [(name,) for name in names], owner, to_microseconds(now)):
         try:
-            found[SecretName(row[1])] = opened(row, owner, master)
+            secret = opened(row, owner, master)
+            found[secret.info.name] = secret
         except Undecryptable as error:
-            found[SecretName(row[1])] = error
+            found[info_of(row[_INFO_AT:]).name] = error
     return found
 
 
 def opened(row: Row, owner: UserId, master: MasterKeys) -> Secret:
     """A row with the columns of ``WITH_VALUE``, decrypted. Raises Undecryptable: which, where."""
-    info = info_of(row)
-    number, ciphertext, key_id, state, sealed, wrapping = row[10:]
+    number, ciphertext, key_id, state, sealed, wrapping = row[:_INFO_AT]
+    info = info_of(row[_INFO_AT:])
     try:
         key = master.unwrap_user_key(WrappedKey(sealed, wrapping), owner, KeyId(key_id))
         value = unseal(key, Ciphertext(ciphertext), owner, info.id, number)
