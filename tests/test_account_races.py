@@ -14,7 +14,7 @@ from flask import Flask
 
 from models.rows import Username
 from models.times import utcnow
-from tests.support.people import PASSWORD, Person, problem
+from tests.support.people import PASSWORD, Person, clients, problem
 from tests.support.race import Gate, at_once
 from tests.support.rotation import assert_sound
 from tests.support.wrapped import Meanwhile
@@ -25,13 +25,6 @@ from utils.verify import verify
 
 ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
 NEW = ["the first new password", "the second new password"]
-
-
-def clients(app: Flask, username: str, count: int) -> list[Person]:
-    """Devices of one person, logged in."""
-    found = [Person(app, username) for _ in range(count)]
-    assert [client.login().status_code for client in found] == [200] * count
-    return found
 
 
 def change(person: Person, new: str) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres import CHOICE, find_postgres
+from tests.support.postgres_programs import CHOICE, find_postgres
 from tests.support.server import ROOT
 
 CONFTEST = """
