@@ -161,16 +161,6 @@ def test_a_name_is_used_once_by_one_owner(shared: Flask, ada: Person) -> None:
     assert made(ada, "job")["id"] != token["id"]
 
 
-def test_an_account_has_a_hundred_tokens_at_most(ada: Person) -> None:
-    """One too many is refused, and there is room again after a deletion."""
-    tokens = [made(ada, f"job{n}") for n in range(MAX_TOKENS)]
-    over = {"name": "one-more", "scopes": ["read"]}
-    assert refusal(ada.post("/tokens", json=over)) == (409, "limit-reached")
-    assert len(listed(ada, "?limit=100")) == MAX_TOKENS
-    ada.delete(f"/tokens/{tokens[50]['id']}")
-    made(ada, "one-more")
-
-
 def test_many_at_once_do_not_pass_the_limit(shared: Flask, ada: Person) -> None:
     """Of those who all find room for one more, one gets it."""
     for number in range(MAX_TOKENS - 1):

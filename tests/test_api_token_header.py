@@ -101,15 +101,6 @@ def test_any_other_header_is_refused_whatever_cookies_come_with_it(
     assert ada.get("/account").status_code == 200
 
 
-def test_two_headers_are_refused(ada: Person) -> None:
-    """Even if both hold the same token."""
-    value = f"Bearer {made(ada)['token']}"
-    client = ada.client.application.test_client(use_cookies=False)
-    both = [("Authorization", value), ("Authorization", value)]
-    answer = client.get("/secrets", base_url="https://localhost", headers=both)
-    assert refusal(answer) == (401, "invalid-token")
-
-
 def test_the_scheme_is_read_in_any_case(ada: Person) -> None:
     """RFC 9110 section 11.1."""
     token = made(ada)["token"]

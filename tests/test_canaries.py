@@ -165,6 +165,7 @@ def _make_mistakes(place: Place) -> list[tuple[str, requests.Response]]:
         (409, "POST", "/register", {"json": {"username": CONTROL, "password": MARK}}),
         (401, "GET", f"/account?{MARK}={MARK}", {"cookies": {"access_token_cookie": MARK}}),
         (404, "GET", f"/{MARK}?token={MARK}", {"headers": {"User-Agent": MARK}}),
+        (422, "GET", f"/secrets?limit={MARK}&{MARK}=1", {}),
         (404, "GET", f"/secrets/{MARK}//", {"headers": {"X-Request-ID": MARK}}),
         (422, "POST", "/register", {"json": {"username": f"{MARK} ", "password": MARK}}),
         (422, "POST", "/register", {"json": {"username": MARK, "password": MARK}}),

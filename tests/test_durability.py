@@ -50,6 +50,7 @@ def _sqlite_settings(tx: Tx) -> dict[str, object]:
         "secure_delete",
         "trusted_schema",
         "cell_size_check",
+        "temp_store",
         "busy_timeout",
     )
     found = {name: tx.one(f"PRAGMA {name}") for name in names}
@@ -68,24 +69,13 @@ def test_every_sqlite_connection_syncs_its_commits_and_checks_its_references(
             assert _sqlite_settings(tx) == {
                 "journal_mode": "delete" if has_wal_reset_bug() else "wal",
                 "synchronous": _EXTRA if has_wal_reset_bug() else _FULL,
-                "foreign_keys": 1,
-                "secure_delete": 1,
+                "foreign_keys": 1,  # without it a key that is needed could go
+                "secure_delete": 1,  # a destroyed key is overwritten
                 "trusted_schema": 0,
                 "cell_size_check": 1,
+                "temp_store": 2,  # no plaintext in temporary files
                 "busy_timeout": 7000,
             }
-    database.close()
-
-
-def test_a_sqlite_with_the_wal_reset_bug_works_without_a_wal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There the WAL can lose commits, so it is not used; and a rollback journal needs EXTRA."""
-    monkeypatch.setattr("utils.sqlite.has_wal_reset_bug", lambda: True)
-    database = open_database(f"sqlite:///{tmp_path / 'secrets.db'}", 7, 1)
-    with database.read() as tx:
-        found = _sqlite_settings(tx)
-    assert (found["journal_mode"], found["synchronous"]) == ("delete", _EXTRA)
     database.close()
 
 

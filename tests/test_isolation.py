@@ -73,9 +73,9 @@ def call(person: Person, what: str, name: str, tag: str) -> Any:
 @pytest.mark.parametrize("name", ["live", "deleted", "expired"])
 @pytest.mark.parametrize("what", CALLS)
 def test_somebody_elses_secret_is_as_absent_as_none(
-    alice: Person, bob: Person, what: str, name: str
+    alice: Person, bob: Person, stranger: Person, what: str, name: str
 ) -> None:
-    """The same status, the same body but for the request id, the same headers."""
+    """The same status, the same body but for the request id, the same headers; to strangers too."""
     tag = alice.get("/secrets/live").headers["ETag"]
     before = alice.get("/secrets/live").json
     theirs, nobodys = call(bob, what, name, tag), call(bob, what, "no-such-name", tag)
@@ -85,6 +85,9 @@ def test_somebody_elses_secret_is_as_absent_as_none(
         del answer.headers["X-Request-ID"]
     assert dict(theirs.headers) == dict(nobodys.headers)
     assert "canary" not in theirs.text
+    strangers = [call(stranger, what, one, tag) for one in (name, "no-such-name")]
+    assert indistinct(strangers[0]) == indistinct(strangers[1])
+    assert strangers[0].status_code == 401
     assert alice.get("/secrets/live").json == before
 
 

@@ -28,7 +28,6 @@ from tests.support.sharing import (
     unshared,
     write,
 )
-from utils.store import grants
 from utils.vault import Vault
 
 app = module_app()
@@ -154,9 +153,3 @@ def test_a_disabled_grantee_can_be_granted_and_use_nothing(
     assert commands.invoke(args=["users", "enable", bob.username]).exit_code == 0
     assert bob.login().status_code == 200
     assert read(bob, ada, "db") == (200, "second")
-
-
-def test_ending_no_grants_is_no_trouble(vault: Vault) -> None:
-    """Most secrets have none."""
-    with vault.db.write() as tx:
-        grants.end_all(tx, [])

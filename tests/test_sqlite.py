@@ -118,22 +118,6 @@ def test_concurrency_works_without_wal(with_bug: None, db: SqliteDatabase) -> No
     assert number(db) == THREADS // 2 * 10
 
 
-@pytest.mark.parametrize(
-    ("sql", "value"),
-    [
-        ("PRAGMA foreign_keys", 1),  # invariant 3 hangs on it, and SQLite's default is off
-        ("PRAGMA secure_delete", 1),  # a destroyed key is overwritten
-        ("PRAGMA trusted_schema", 0),
-        ("PRAGMA temp_store", 2),  # no plaintext in temporary files
-        ("PRAGMA busy_timeout", 30_000),
-    ],
-)
-def test_every_connection_is_set_up(db: SqliteDatabase, sql: str, value: int) -> None:
-    """SQLite keeps these per connection: one that misses them would be a hole."""
-    with db.read() as first, db.read() as second:
-        assert first.one(sql) == second.one(sql) == (value,)
-
-
 def test_the_busy_timeout_comes_back(db: SqliteDatabase) -> None:
     """A write that did not want to wait must not leave an impatient connection in the pool."""
     with db.write(wait=False):

@@ -12,7 +12,6 @@ from models.errors import (
     ConfigurationError,
     IntegrityViolation,
     MissingMasterKey,
-    NotFound,
     Undecryptable,
 )
 from models.rows import SecretName, UserId, Username
@@ -123,13 +122,6 @@ def test_key_material_with_ciphertexts_cannot_go(vault: Vault, sql: str) -> None
     with pytest.raises(IntegrityViolation):
         write(vault, sql)
     assert dump(vault.db, vault.master) == before
-
-
-def test_a_ciphertext_cannot_name_a_key_without_material(vault: Vault) -> None:
-    """Invariant 3, from the other side: a destroyed key is not written under."""
-    row_id, _, ciphertext = version_row(vault, "alice", "one")
-    with pytest.raises(IntegrityViolation):
-        put_sealed(vault, row_id, 10**6, ciphertext)
 
 
 # --- 6: a stolen database opens nothing ---------------------------------------------------------
@@ -253,23 +245,6 @@ def test_swapped_password_hashes_match_nobody(vault: Vault, alice: Person, bob: 
     assert (alice.login().status_code, bob.login().status_code) == (401, 401)
 
 
-# --- 8: who may know that a secret exists --------------------------------------------------------
-
-
-def test_absent_and_not_yours_look_alike(alice: Person, bob: Person, stranger: Person) -> None:
-    """Invariant 8: but for the request id, the answers are one and the same."""
-
-    def answer(person: Person, path: str) -> tuple[int, dict[str, object]]:
-        response = person.get(path)
-        body = dict(response.json or {})
-        assert body.pop("request_id")
-        return response.status_code, body
-
-    assert alice.secret("two") == "alice-two"
-    assert answer(bob, "/secrets/two") == answer(bob, "/secrets/nothing-of-this-name")
-    assert answer(stranger, "/secrets/two") == answer(stranger, "/secrets/nothing-of-this-name")
-
-
 # --- rows that go, and rows that never were ------------------------------------------------------
 
 
@@ -287,12 +262,3 @@ def test_row_numbers_are_never_used_twice(vault: Vault, alice: Person, now: date
     assert new is not None
     assert new[0] > last[0]
     assert read(vault, "alice", ONE, now) == b"alice-new"
-
-
-def test_a_version_that_never_was_is_absent(vault: Vault, now: datetime) -> None:
-    """Not an error of the service."""
-    for version in (3, 2**31 - 1):
-        with pytest.raises(NotFound):
-            read(vault, "alice", ONE, now, version)
-    assert read(vault, "alice", ONE, now, 1) == b"alice-one-first"
-    assert read(vault, "alice", TWO, now) == b"alice-two"
