@@ -147,7 +147,9 @@ def test_wrong_fields_are_named(
         ("DELETE", "/account", {"password": PASSWORD}),
     ],
 )
-def test_strangers_reach_nothing_of_it(shared: Flask, method: str, path: str, body: Any) -> None:
+def test_strangers_reach_nothing_of_an_account(
+    shared: Flask, method: str, path: str, body: Any
+) -> None:
     """Knowing a password is not enough either: it takes a session."""
     assert refusal(Person(shared, "stranger").request(method, path, json=body)) == ENDED
 

@@ -97,7 +97,7 @@ def test_a_serialization_failure_runs_again_from_its_first_read(db: Database) ->
     assert numbers(db) == [TRIES, 0]
 
 
-def test_it_does_not_run_for_ever(db: Database) -> None:
+def test_a_transaction_does_not_run_again_for_ever(db: Database) -> None:
     """Whoever loses each time is told that it is busy; nobody further out begins again."""
     runs: list[int] = []
     with pytest.raises(DatabaseBusy):

@@ -58,7 +58,7 @@ def test_a_read_of_one_statement_sees_what_is_committed(db: Database) -> None:
     "statement",
     ["UPDATE numbers SET n = 7", "DELETE FROM numbers", "INSERT INTO numbers VALUES (2, 7)"],
 )
-def test_it_cannot_write(db: Database, statement: str) -> None:
+def test_a_read_of_one_statement_cannot_write(db: Database, statement: str) -> None:
     """There would be no transaction to undo it."""
     with db.read_once() as tx, pytest.raises(RuntimeError):
         tx.run(statement)
@@ -68,7 +68,7 @@ def test_it_cannot_write(db: Database, statement: str) -> None:
         assert tx.all("SELECT id, n FROM numbers") == [(1, 0)]
 
 
-def test_it_has_no_second_statement(db: Database) -> None:
+def test_a_read_of_one_statement_has_no_second(db: Database) -> None:
     """Which would see another state; a transaction after it has its own."""
     with db.read_once() as tx:
         assert tx.one("SELECT n FROM numbers WHERE id = 1") == (0,)

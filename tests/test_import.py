@@ -123,7 +123,7 @@ def test_of_a_name_that_comes_twice_the_last_one_counts(alice: Person) -> None:
     ],
 )
 @pytest.mark.parametrize("dry_run", ["true", "false"])
-def test_a_name_that_is_taken(
+def test_a_name_that_is_taken_fails_is_skipped_or_overwritten(
     alice: Person, mode: str, of_taken: str, after: tuple[int, str], dry_run: str
 ) -> None:
     """Three modes; a dry run tells the same and does nothing; the same value is left alone."""

@@ -238,13 +238,13 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize("name", LINEARIZABLE)
-def test_one_order_explains(name: str) -> None:
+def test_one_order_explains_what_may_happen(name: str) -> None:
     """What may happen is no fault, however odd it looks."""
     assert linearizability.faults(LINEARIZABLE[name]) == []
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
-def test_no_order_explains(name: str) -> None:
+def test_no_order_explains_what_may_not_happen(name: str) -> None:
     """Each is found, whatever happens to another secret at the same time; and it is named."""
     other = [replace(one, secret="other") for one in LINEARIZABLE["one after the other"]]
     (fault,) = linearizability.faults([*other, *IMPOSSIBLE[name]])

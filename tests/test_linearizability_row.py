@@ -45,7 +45,7 @@ batch.write_all = lambda tx, master, act, writes: really(tx, master, act, writes
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_the_row_finds(name: str, tmp_path: Path) -> None:
+def test_the_row_finds_a_service_that_is_broken(name: str, tmp_path: Path) -> None:
     """The very row, with a server that Python itself breaks at its start: it must be short."""
     figure, how = BROKEN[name]
     (tmp_path / "sitecustomize.py").write_text(how)

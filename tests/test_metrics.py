@@ -271,7 +271,7 @@ def test_whatever_prometheus_asks_for_it_gets_text(measured: Flask, accept: str)
 # --- what it costs -----------------------------------------------------------------------------
 
 
-def test_off_is_not_even_loaded(tmp_path: Path) -> None:
+def test_metrics_that_are_off_are_not_even_loaded(tmp_path: Path) -> None:
     """Nor is a folder made."""
     code = (
         "import sys\nfrom app import create_app\nfrom config import Settings\n"

@@ -86,7 +86,7 @@ def test_an_empty_list_of_master_keys_stops_the_start() -> None:
         config.load({"SECRETS_MASTER_KEYS": " "})
 
 
-def test_not_ready_while_a_master_key_is_missing(
+def test_a_node_is_not_ready_while_a_master_key_is_missing(
     vault: Vault, alice: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     """503 for the load balancer, with no details; the log says which fingerprint is wanted."""
@@ -101,7 +101,7 @@ def test_not_ready_while_a_master_key_is_missing(
     assert "feedfacefeedface" in caplog.text
 
 
-def test_not_ready_with_another_schema(
+def test_a_node_is_not_ready_with_another_schema(
     vault: Vault, stranger: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A node that an upgrade left behind takes itself out of the rotation, and says why in the
@@ -117,7 +117,7 @@ def test_not_ready_with_another_schema(
     assert stranger.get("/healthz").status_code == 200
 
 
-def test_not_ready_without_a_database(
+def test_a_node_is_not_ready_without_a_database(
     vault: Vault,
     stranger: Person,
     caplog: pytest.LogCaptureFixture,

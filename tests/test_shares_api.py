@@ -177,7 +177,9 @@ def test_a_secret_has_so_many_grants_and_no_more(app: Flask, vault: Vault, ada: 
 # --- reading ------------------------------------------------------------------------------------
 
 
-def test_the_bare_value_and_an_unchanged_one(ada: Person, bob: Person) -> None:
+def test_a_grantee_gets_the_bare_value_and_304_while_it_is_unchanged(
+    ada: Person, bob: Person
+) -> None:
     """Accept and If-None-Match mean what they mean at /secrets."""
     ada.put(
         "/secrets/cert", data=b"\x00\xff\n", headers={"Content-Type": "application/octet-stream"}

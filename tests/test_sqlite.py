@@ -73,7 +73,9 @@ def number(db: SqliteDatabase) -> object:
         ((4, 0, 0), False),
     ],
 )
-def test_the_versions_with_the_wal_reset_bug(version: tuple[int, int, int], has_bug: bool) -> None:
+def test_the_versions_with_the_wal_reset_bug_are_known(
+    version: tuple[int, int, int], has_bug: bool
+) -> None:
     """As sqlite.org/wal.html#walresetbug lists them: 3.7.0 to 3.51.2 but for two repaired ones."""
     assert has_wal_reset_bug(version) is has_bug
 
