@@ -194,6 +194,7 @@ def test_a_deleted_account_leaves_its_name_and_nothing_else(
     assert verify(vault.db, vault.master, lambda _done: None).faults == []
 
 
+@pytest.mark.invariant(number=9)
 def test_a_deletion_is_all_or_nothing(
     vault: Vault, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

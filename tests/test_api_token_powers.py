@@ -150,6 +150,7 @@ def test_versions_name_the_token_that_wrote_them(ada: Person) -> None:
 # --- prefixes ----------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=8)
 @each_named_route
 @pytest.mark.parametrize("name", ["other/there", "other/absent", "app", "App/there", "ap/p/"])
 def test_a_name_beyond_the_prefixes_is_refused_alike_whether_it_is_there(
@@ -174,6 +175,7 @@ def test_a_name_within_a_prefix_is_reached(ada: Person, route: Route) -> None:
     assert route.call(limited, name).status_code in {200, 201}
 
 
+@pytest.mark.invariant(number=8)
 @pytest.mark.one_engine("sqlite", "it counts what is asked, whoever answers")
 @pytest.mark.parametrize("route", NAMED.values(), ids=NAMED.keys())
 def test_a_name_beyond_the_prefixes_is_never_looked_up(

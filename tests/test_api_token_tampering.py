@@ -104,6 +104,7 @@ def test_every_column_is_looked_at_above_or_told_here(store: Vault) -> None:
     assert {column for column, _ in TAMPERED.values()} == COLUMNS - elsewhere
 
 
+@pytest.mark.invariant(number=7)
 def test_a_row_that_was_given_to_another_account_is_dead(
     shared: Flask, ada: Person, store: Vault
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_row_that_was_given_to_another_account_is_dead(
     assert job.get("/secrets").status_code == 200
 
 
+@pytest.mark.invariant(number=7)
 def test_a_copied_row_is_dead_under_its_new_id(ada: Person, store: Vault) -> None:
     """Under an id whose token the writer knows: the MAC is over the id and the secret half."""
     token, mine = made(ada), new_token()
@@ -148,6 +150,7 @@ def test_a_copied_row_is_dead_under_its_new_id(ada: Person, store: Vault) -> Non
     assert Machine(app, token["token"]).get("/secrets").status_code == 200
 
 
+@pytest.mark.invariant(number=7)
 def test_a_mac_of_another_token_fits_no_row(ada: Person, store: Vault) -> None:
     """Two tokens of one owner that may do the same: each has a MAC of its own."""
     one, two = made(ada, "one"), made(ada, "two")
@@ -163,6 +166,7 @@ def test_a_mac_of_another_token_fits_no_row(ada: Person, store: Vault) -> None:
     assert Machine(app, two["token"]).get("/secrets").status_code == 200
 
 
+@pytest.mark.invariant(number=6)
 def test_neither_the_token_nor_its_hash_alone_is_stored(ada: Person, store: Vault) -> None:
     """What is in the row proves nothing: the key for it is wrapped under the master key."""
     token = parse_token(machine(ada).token)

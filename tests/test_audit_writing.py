@@ -19,6 +19,7 @@ from utils.vault import Vault
 # --- changes ------------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=9)
 def test_a_write_that_is_rolled_back_leaves_no_event(
     vault: Vault, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

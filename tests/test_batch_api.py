@@ -93,6 +93,7 @@ def test_a_repeated_name_is_told_by_its_place(alice: Person) -> None:
     assert "canary" not in refused.text
 
 
+@pytest.mark.invariant(number=8)
 def test_a_token_reads_the_names_it_reaches(alice: Person) -> None:
     """Of the others it learns nothing: there or not, possible or not, the error is the same."""
     alice.put("/secrets/other/there", json={"secret": "canary"})
@@ -270,6 +271,7 @@ def test_a_batch_that_is_larger_than_a_body_is_refused_whole(alice: Person) -> N
     assert everything(alice) == before
 
 
+@pytest.mark.invariant(number=8)
 def test_a_token_has_to_reach_every_name(alice: Person) -> None:
     """One that it does not reach refuses all, before anything is looked up: the answer is the same
     whether it is there."""

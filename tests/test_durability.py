@@ -1,4 +1,4 @@
-"""An acknowledged write stays (DESIGN.md, invariant 4), and its files are nobody else's."""
+"""An acknowledged write stays, and its files are nobody else's."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ def _sqlite_settings(tx: Tx) -> dict[str, object]:
     return {name: row[0] for name, row in found.items() if row}
 
 
+@pytest.mark.invariant(number=4)
 def test_every_sqlite_connection_syncs_its_commits_and_checks_its_references(
     tmp_path: Path,
 ) -> None:
@@ -79,6 +80,7 @@ def test_every_sqlite_connection_syncs_its_commits_and_checks_its_references(
     database.close()
 
 
+@pytest.mark.invariant(number=4)
 @pytest.mark.one_engine("postgresql", "SQLite's own test is above")
 def test_postgresql_confirms_a_commit_only_when_it_is_on_disk() -> None:
     """Its defaults are durable: what could break that is a connection of ours, set up to trade it
@@ -112,6 +114,7 @@ def test_nobody_else_can_open_the_files_whatever_the_umask(tmp_path: Path) -> No
 # --- kill --------------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=4)
 def test_a_server_killed_right_after_its_answer_keeps_the_write(server_on: Server) -> None:
     """``kill -9`` in the moment of each acknowledgement: value, labels and ETag are there."""
     alice = Remote(server_on, "alice").enter()
@@ -130,6 +133,7 @@ def test_a_server_killed_right_after_its_answer_keeps_the_write(server_on: Serve
         assert (body["secret"], body["labels"], found.headers["ETag"]) == expected
 
 
+@pytest.mark.invariant(number=4)
 @pytest.mark.one_engine("postgresql", "SQLite is no process to kill")
 def test_a_killed_postgresql_keeps_the_write(postgres: PostgresServer, tmp_path: Path) -> None:
     """The database server is killed in the moment of the acknowledgement. The service answers
@@ -162,6 +166,7 @@ def _can_trace() -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
+@pytest.mark.invariant(number=4)
 def test_a_write_is_synced_before_it_is_acknowledged(tmp_path: Path) -> None:
     """The system calls of a real server, in order: the request comes in, the file that holds the
     commit is synced, and only then the answer goes out. A kill cannot show this: what was
@@ -219,6 +224,7 @@ def _check_the_connection_that_writes(settings: Settings) -> None:
 # --- fork --------------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=4)
 @pytest.mark.parametrize(("ending", "exit_code"), [("exit", 0), ("kill", -signal.SIGKILL)])
 def test_a_database_can_be_used_on_both_sides_of_a_fork(
     database_url: str, ending: str, exit_code: int

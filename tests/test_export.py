@@ -97,6 +97,7 @@ def test_only_the_newest_value_of_what_is_live_is_exported(alice: Person, now: d
     assert export(alice).json == {"other": "newer"}
 
 
+@pytest.mark.invariant(number=8)
 def test_nobody_exports_what_is_somebody_elses(app: Flask, alice: Person) -> None:
     """Nor learns that it is there."""
     bob = newcomer(app, "bob")

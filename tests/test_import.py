@@ -287,6 +287,7 @@ def test_a_value_over_the_limit_is_refused_with_its_line(alice: Person) -> None:
 # --- who may -----------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=8)
 def test_a_token_must_reach_every_name(alice: Person) -> None:
     """One beyond its prefixes, and nothing happens; whether it is there is not told."""
     writer = machine(alice, scopes=["write"], prefixes=["app/"])

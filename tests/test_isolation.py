@@ -1,4 +1,4 @@
-"""Whose secrets: nobody learns whether somebody else has one (invariant 8)."""
+"""Whose secrets: nobody learns whether somebody else has one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from flask import Flask
 from tests.conftest import ENGINES
 from tests.support.people import Person
 from tests.support.shared import indistinct, newcomer, shared_app
+
+pytestmark = pytest.mark.invariant(number=8)
 
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "GET": ("GET", "", {}),

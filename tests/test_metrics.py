@@ -127,6 +127,7 @@ def test_the_counts_of_all_workers_add_up(tmp_path: Path) -> None:
         assert first not in (folder / "metrics").iterdir()
 
 
+@pytest.mark.invariant(number=5)
 def test_the_development_server_counts_too(tmp_path: Path) -> None:
     """Logins by how they ended, refusals by their problem, waits for the database."""
     with Server(tmp_path / "instance", {"SECRETS_METRICS_TOKEN": TOKEN}) as server:

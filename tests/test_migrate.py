@@ -151,11 +151,12 @@ def test_processes_that_start_together_share_one_installation(
 # --- two engines, one schema -------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=10)
 @pytest.mark.one_engine("postgresql", "it is about both at once")
 def test_both_engines_have_the_same_schema(
     tmp_path: Path, postgres: PostgresServer, now: datetime
 ) -> None:
-    """Invariant 10: the same tables, columns and indexes, from the same files."""
+    """The same tables, columns and indexes, from the same files."""
     sqlite = f"sqlite:///{tmp_path / 'secrets.db'}"
     found = []
     for url in (sqlite, postgres.create_database(f"t{uuid.uuid4().hex}")):

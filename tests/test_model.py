@@ -31,6 +31,7 @@ def app(
         yield application
 
 
+@pytest.mark.invariant(number=10)
 def test_the_api_never_differs_from_a_dictionary(app: Flask) -> None:
     """Whatever three people and their programs do, in whatever order, with time passing."""
     tally = Tally()

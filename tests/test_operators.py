@@ -166,6 +166,7 @@ def test_a_database_file_that_vanished_is_not_made_anew(app: Flask, alice: Perso
     assert alice.get("/account").status_code == 200
 
 
+@pytest.mark.invariant(number=9)
 @pytest.mark.one_engine("sqlite", "it holds the one write lock")
 @pytest.mark.parametrize(
     ("send", "kind"),
@@ -181,6 +182,6 @@ def test_a_database_file_that_vanished_is_not_made_anew(app: Flask, alice: Perso
 def test_what_is_wrong_with_a_request_is_said_without_the_write_lock(
     vault: Vault, alice: Person, send: Callable[[Person], object], kind: str
 ) -> None:
-    """Invariant 9: an answer that needs no lock does not wait for one."""
+    """An answer that needs no lock does not wait for one."""
     with vault.db.write():
         assert problem(send(alice)) == kind  # type: ignore[arg-type]

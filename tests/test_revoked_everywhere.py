@@ -115,6 +115,7 @@ def test_a_rotation_elsewhere_leaves_values_readable_here(nodes: Pair) -> None:
     assert sorted(key["state"] for key in kept) == ["current", "destroyed"]
 
 
+@pytest.mark.invariant(number=7)
 def test_a_wrapped_key_that_was_swapped_is_not_opened_from_memory(nodes: Pair) -> None:
     """What is remembered is what these very bytes open to, in this very row."""
     here, _ = nodes

@@ -135,6 +135,7 @@ def test_what_is_kept_has_something_in_each_column(number: int, database_url: st
     ] == []
 
 
+@pytest.mark.invariant(number=10)
 @pytest.mark.one_engine("postgresql", "it compares it with SQLite")
 @each_schema
 def test_both_engines_keep_the_same(number: int, postgres: PostgresServer, tmp_path: Path) -> None:

@@ -135,6 +135,7 @@ def test_a_refused_name_is_not_repeated(alice: Person) -> None:
         assert "canary" not in answer.text
 
 
+@pytest.mark.invariant(number=10)
 def test_names_that_differ_in_case_are_two(alice: Person) -> None:
     """On both engines, whatever their collation."""
     for name in ("Key", "key", "KEY"):

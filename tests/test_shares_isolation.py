@@ -14,6 +14,8 @@ from tests.support.people import Person
 from tests.support.shared import indistinct, newcomer, refusal, shared_app, unique
 from tests.support.sharing import path_of, read, received, shared
 
+pytestmark = pytest.mark.invariant(number=8)
+
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "GET": ("GET", {}),
     "GET bare": ("GET", {"headers": {"Accept": "text/plain"}}),

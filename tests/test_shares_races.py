@@ -166,10 +166,13 @@ def test_a_stranger_does_not_even_wait_for_the_owner(
 # --- beside rotations ---------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=1)
+@pytest.mark.invariant(number=2)
+@pytest.mark.invariant(number=3)
 def test_a_grantee_writes_beside_rotations_of_the_owners_key(
     app: Flask, vault: Vault, alice: Person, bob: Person, db: str
 ) -> None:
-    """Invariants 1 to 3: every version is under a key of the owner's, and opens; none is lost."""
+    """Every version is under a key of the owner's, and opens; none is lost."""
     writers = clients(app, "bob", 3)
 
     def write_on(who: Person, number: int) -> int:

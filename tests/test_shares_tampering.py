@@ -133,6 +133,7 @@ def test_a_changed_grant_is_dead(
     assert_dead(bob, ada)
 
 
+@pytest.mark.invariant(number=7)
 def test_a_grant_that_was_moved_is_dead(app: Flask, ada: Person, bob: Person, vault: Vault) -> None:
     """To another secret, to another grantee, or with its secret to another owner."""
     carol = newcomer(app, "carol")
@@ -174,6 +175,7 @@ def test_every_column_is_bound(ada: Person, bob: Person, vault: Vault) -> None:
     assert mac != grant_mac(vault.token_key, bound)
 
 
+@pytest.mark.invariant(number=6)
 def test_the_key_for_grants_is_stored_wrapped(vault: Vault) -> None:
     """A stolen database without the master key forges none."""
     with vault.db.read() as tx:

@@ -92,12 +92,14 @@ def without_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "has_wal_reset_bug", lambda: False)
 
 
+@pytest.mark.invariant(number=4)
 def test_a_commit_is_on_disk_when_it_returns(without_bug: None, db: SqliteDatabase) -> None:
-    """Invariant 4: a write-ahead log, synced at every commit. NORMAL would lose the last ones."""
+    """A write-ahead log, synced at every commit. NORMAL would lose the last ones."""
     assert pragma(db, "PRAGMA journal_mode") == "wal"
     assert pragma(db, "PRAGMA synchronous") == 2
 
 
+@pytest.mark.invariant(number=4)
 def test_a_sqlite_with_the_bug_gets_a_rollback_journal(with_bug: None, db: SqliteDatabase) -> None:
     """No WAL, no WAL bug. EXTRA also syncs the folder: a journal that comes back after a power cut
     would undo an acknowledged commit."""

@@ -1,7 +1,8 @@
-"""Invariant 7 from an attacker's side: Mallory has an account and can write to the database.
+"""Taking over an account: Mallory has one of her own, and can write to the database.
 
 Everything of an account is bound to one random number: the password's pre-hash, the session tokens,
 the wrapped keys. So nothing of her own, put into Alice's rows, makes the service decrypt for her.
+Passwords' hashes and secrets that are copied from account to account are in test_store.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import pytest
 
 from tests.support.people import Person
 from utils.vault import Vault
+
+pytestmark = pytest.mark.invariant(number=7)
 
 ID = "SELECT id FROM users WHERE username = ?"
 

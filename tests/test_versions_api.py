@@ -85,6 +85,7 @@ def test_a_page_has_a_size(alice: Person, limit: str) -> None:
 # --- one version --------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=8)
 def test_an_absent_version_is_told_from_an_absent_secret(alice: Person, app: Flask) -> None:
     """To whoever may see the secret, and to nobody else."""
     told = sentence(alice.get("/secrets/a?version=99"))
@@ -99,6 +100,7 @@ def test_an_absent_version_is_told_from_an_absent_secret(alice: Person, app: Fla
     assert sentence(alice.get("/secrets/a?version=99")) == gone
 
 
+@pytest.mark.invariant(number=8)
 def test_what_is_not_live_is_as_absent_as_anything(alice: Person, app: Flask) -> None:
     """Deleted, expired, impossible and somebody else's: one answer to all calls that need a live
     secret."""
