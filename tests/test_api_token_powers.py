@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ from flask import Flask
 from models.powers import parse_network
 from routes import context, guard
 from routes.context import vault_of
-from tests.conftest import ENGINES
 from tests.support.api_tokens import (
     NAMED,
     ROUTES,
@@ -24,20 +22,13 @@ from tests.support.api_tokens import (
     missing,
 )
 from tests.support.people import Person
-from tests.support.shared import indistinct, newcomer, refusal, shared_app
+from tests.support.shared import indistinct, module_app, newcomer, refusal, shared_app
 from utils.vault import Vault
 
 each_route = pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES.keys())
 each_named_route = pytest.mark.parametrize("route", NAMED.values(), ids=NAMED.keys())
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for tests that take an account of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+shared = module_app()
 
 
 @pytest.fixture

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from routes.context import vault_of
-from tests.conftest import ENGINES
 from tests.support.api_tokens import Machine, machine, made
 from tests.support.people import Person
-from tests.support.shared import newcomer, refusal, shared_app
+from tests.support.shared import module_app, newcomer, refusal
 from utils.tokens import new_token, parse_token
 from utils.vault import Vault
 
@@ -21,14 +19,7 @@ COLUMNS = {
     *("created_at", "expires_at", "last_used_at"),
 }
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for tests that take an account of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+shared = module_app()
 
 
 @pytest.fixture

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.conftest import ENGINES
 from tests.support.api_tokens import machine
 from tests.support.batches import get_batch, numbered, write_batch
 from tests.support.people import Person
-from tests.support.shared import indistinct, newcomer, pointers, refusal, shared_app
+from tests.support.shared import indistinct, module_app, newcomer, pointers, refusal
 
 PAST, FAR = "2001-01-01T00:00:00Z", "2199-12-31T23:59:59.000000Z"
 TYPE = "urn:secrets-manager:problem:"
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture

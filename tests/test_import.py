@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -10,23 +9,15 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.conftest import ENGINES
 from tests.support.api_tokens import machine, missing
 from tests.support.people import Person
 from tests.support.race import at_once
-from tests.support.shared import newcomer, pointers, refusal, shared_app
+from tests.support.shared import module_app, newcomer, pointers, refusal
 
 TEXT = "text/plain"
 FILE = "# The shop\nexport DB='it''s'\n".replace("''s", "\\'s") + 'PEM="line\nline"\nNEW=$HOME\n'
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture

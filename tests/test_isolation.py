@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.conftest import ENGINES
 from tests.support.people import Person
-from tests.support.shared import indistinct, newcomer, shared_app
+from tests.support.shared import indistinct, module_app, newcomer
 
 pytestmark = pytest.mark.invariant(number=8)
 
@@ -33,14 +31,7 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "destroy": ("POST", ":destroy", {"json": {"all": True}}),
 }
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture(scope="module")

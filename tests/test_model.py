@@ -6,29 +6,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from models.powers import Powers
-from tests.conftest import ENGINES
 from tests.stateful.divergence import SETTINGS, tell
 from tests.stateful.teller import Tally
-from tests.support.shared import shared_app
+from tests.support.shared import module_app
 from utils.store import batch, grants, imports, secrets
 
 STORIES = int(os.environ.get("MODEL_EXAMPLES", "10"))
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """An application whose sessions outlast every history, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory, **SETTINGS) as application:
-        yield application
+app = module_app(**SETTINGS)
 
 
 @pytest.mark.invariant(number=10)

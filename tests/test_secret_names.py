@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
 from flask import Flask
 
-from tests.conftest import ENGINES
 from tests.support.people import Person
-from tests.support.shared import newcomer, pointers, refusal, shared_app
+from tests.support.shared import module_app, newcomer, pointers, refusal
 
 ALPHABET = string.ascii_letters + string.digits + "_.@+=-"
 OUTSIDE = [chr(code) for code in range(128) if chr(code) not in ALPHABET + "/"]
@@ -34,14 +32,7 @@ IMPOSSIBLE = [
     *(f"{character}a" for character in LOOK_ALIKES),
 ]
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture

@@ -17,19 +17,12 @@ from routes.context import vault_of
 from tests.conftest import ENGINES
 from tests.support.people import PASSWORD, Person
 from tests.support.server import Server
-from tests.support.shared import newcomer, refusal, shared_app
+from tests.support.shared import module_app, newcomer, refusal
 from tests.support.tokens import ACCESS, REFRESH, claims_of, cookie, present
 
 ENDED = (401, "not-authenticated")
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from flask import Flask
 
 from routes.context import vault_of
-from tests.conftest import ENGINES
 from tests.support.people import Person
 from tests.support.rotation import number, run
-from tests.support.shared import newcomer, shared_app, unique
+from tests.support.shared import module_app, newcomer, unique
 from tests.support.sharing import given, read, received, shared, unshared, write
 from utils.tokens import grant_mac
 from utils.vault import Vault
@@ -19,14 +16,7 @@ from utils.verify import verify
 
 BOUND = {"secret_id", "grantee_id", "permission", "granted_at", "mac"}
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for tests that take accounts of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture
