@@ -105,18 +105,6 @@ def test_either_cookie_is_enough_to_log_out(app: Flask, alice: Person) -> None:
     assert_dead(app, copied)
 
 
-def test_nobody_else_is_logged_in_by_nothing(app: Flask) -> None:
-    """Every way in but registration and login needs a session."""
-    for method, path in (
-        *(("GET", path) for path in ("/account", "/secrets", "/secrets/a")),
-        *(("POST", path) for path in ("/refresh", "/logout", "/secrets")),
-        *((method, "/secrets/a") for method in ("PUT", "PATCH", "DELETE", "HEAD")),
-    ):
-        answer = present(app, method, path, "")
-        assert answer.status_code == 401, (method, path)
-        assert answer.headers["WWW-Authenticate"].startswith("Cookie ")
-
-
 # --- refreshing ---------------------------------------------------------------------------------
 
 
