@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import time_machine
 from flask import Flask
 
 from app import create_app
@@ -115,6 +116,13 @@ def stranger(app: Flask) -> Person:
 def now() -> datetime:
     """The current time."""
     return utcnow()
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """A clock that stands until it is moved."""
+    with time_machine.travel(utcnow(), tick=False) as moved:
+        yield moved
 
 
 @pytest.fixture

@@ -137,21 +137,6 @@ def test_wrong_fields_are_named(
     assert ada.get("/account").status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("GET", "/sessions", None),
-        ("DELETE", "/sessions", None),
-        ("DELETE", "/sessions/" + "A" * 22, None),
-        ("PUT", "/account/password", {"current_password": PASSWORD, "new_password": NEW}),
-        ("DELETE", "/account", {"password": PASSWORD}),
-    ],
-)
-def test_strangers_reach_nothing_of_it(shared: Flask, method: str, path: str, body: Any) -> None:
-    """Knowing a password is not enough either: it takes a session."""
-    assert refusal(Person(shared, "stranger").request(method, path, json=body)) == ENDED
-
-
 # --- DELETE /account ---------------------------------------------------------------------------
 
 
@@ -198,6 +183,7 @@ def test_a_deleted_account_leaves_its_name_and_nothing_else(
     assert verify(vault.db, vault.master, lambda _done: None).faults == []
 
 
+@pytest.mark.invariant(number=9)
 def test_a_deletion_is_all_or_nothing(
     vault: Vault, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

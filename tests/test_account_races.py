@@ -14,7 +14,7 @@ from flask import Flask
 
 from models.rows import Username
 from models.times import utcnow
-from tests.support.people import PASSWORD, Person, problem
+from tests.support.people import PASSWORD, Person, clients, problem
 from tests.support.race import Gate, at_once
 from tests.support.rotation import assert_sound
 from tests.support.wrapped import Meanwhile
@@ -25,13 +25,6 @@ from utils.verify import verify
 
 ALWAYS = datetime.max.replace(tzinfo=timezone.utc)
 NEW = ["the first new password", "the second new password"]
-
-
-def clients(app: Flask, username: str, count: int) -> list[Person]:
-    """Devices of one person, logged in."""
-    found = [Person(app, username) for _ in range(count)]
-    assert [client.login().status_code for client in found] == [200] * count
-    return found
 
 
 def change(person: Person, new: str) -> int:
@@ -58,6 +51,7 @@ def assert_gone(vault: Vault) -> None:
 # --- passwords ---------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=9)
 def test_of_two_password_changes_at_once_one_wins(
     app: Flask, vault: Vault, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +91,7 @@ def test_a_login_while_the_password_changes_does_not_outlive_it(
     assert len(assert_sound(vault)["sessions"]) == 1
 
 
+@pytest.mark.invariant(number=9)
 def test_a_login_that_is_late_finds_the_password_changed(
     app: Flask, vault: Vault, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,10 +113,11 @@ def test_a_login_that_is_late_finds_the_password_changed(
     assert len(assert_sound(vault)["sessions"]) == 1
 
 
+@pytest.mark.invariant(number=9)
 def test_hashing_a_new_password_holds_no_lock(
     app: Flask, vault: Vault, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Invariant 9: while it verifies and hashes, everybody else reads and writes."""
+    """While it verifies and hashes, everybody else reads and writes."""
     (phone,) = clients(app, "alice", 1)
     gates = Gate(monkeypatch, "checkpw"), Gate(monkeypatch, "hashpw")
     with ThreadPoolExecutor(1) as pool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,22 +12,14 @@ from flask import Flask
 from app import create_app
 from models.times import utcnow
 from routes.context import vault_of
-from tests.conftest import ENGINES
 from tests.support.api_tokens import ROUTES, Machine, machine, made, missing
 from tests.support.people import Person
-from tests.support.shared import indistinct, newcomer, refusal, shared_app
+from tests.support.shared import indistinct, module_app, newcomer, refusal, shared_app
 from tests.support.tokens import ACCESS, REFRESH, cookie
 from utils.tokens import new_token
 from utils.vault import Vault
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for tests that take an account of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+shared = module_app()
 
 
 @pytest.fixture
@@ -99,15 +90,6 @@ def test_any_other_header_is_refused_whatever_cookies_come_with_it(
         assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
         assert token not in answer.text
     assert ada.get("/account").status_code == 200
-
-
-def test_two_headers_are_refused(ada: Person) -> None:
-    """Even if both hold the same token."""
-    value = f"Bearer {made(ada)['token']}"
-    client = ada.client.application.test_client(use_cookies=False)
-    both = [("Authorization", value), ("Authorization", value)]
-    answer = client.get("/secrets", base_url="https://localhost", headers=both)
-    assert refusal(answer) == (401, "invalid-token")
 
 
 def test_the_scheme_is_read_in_any_case(ada: Person) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ from flask import Flask
 from models.powers import SCOPES, parse_network
 from routes import context, guard
 from routes.context import vault_of
-from tests.conftest import ENGINES
 from tests.support.api_tokens import (
     NAMED,
     ROUTES,
@@ -24,20 +22,13 @@ from tests.support.api_tokens import (
     missing,
 )
 from tests.support.people import Person
-from tests.support.shared import indistinct, newcomer, refusal, shared_app
+from tests.support.shared import indistinct, module_app, newcomer, refusal, shared_app
 from utils.vault import Vault
 
 each_route = pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES.keys())
 each_named_route = pytest.mark.parametrize("route", NAMED.values(), ids=NAMED.keys())
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for tests that take an account of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+shared = module_app()
 
 
 @pytest.fixture
@@ -150,6 +141,7 @@ def test_versions_name_the_token_that_wrote_them(ada: Person) -> None:
 # --- prefixes ----------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=8)
 @each_named_route
 @pytest.mark.parametrize("name", ["other/there", "other/absent", "app", "App/there", "ap/p/"])
 def test_a_name_beyond_the_prefixes_is_refused_alike_whether_it_is_there(
@@ -174,6 +166,7 @@ def test_a_name_within_a_prefix_is_reached(ada: Person, route: Route) -> None:
     assert route.call(limited, name).status_code in {200, 201}
 
 
+@pytest.mark.invariant(number=8)
 @pytest.mark.one_engine("sqlite", "it counts what is asked, whoever answers")
 @pytest.mark.parametrize("route", NAMED.values(), ids=NAMED.keys())
 def test_a_name_beyond_the_prefixes_is_never_looked_up(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from routes.context import vault_of
-from tests.conftest import ENGINES
 from tests.support.api_tokens import Machine, machine, made
 from tests.support.people import Person
-from tests.support.shared import newcomer, refusal, shared_app
+from tests.support.shared import module_app, newcomer, refusal
 from utils.tokens import new_token, parse_token
 from utils.vault import Vault
 
@@ -21,14 +19,7 @@ COLUMNS = {
     *("created_at", "expires_at", "last_used_at"),
 }
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for tests that take an account of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+shared = module_app()
 
 
 @pytest.fixture
@@ -104,6 +95,7 @@ def test_every_column_is_looked_at_above_or_told_here(store: Vault) -> None:
     assert {column for column, _ in TAMPERED.values()} == COLUMNS - elsewhere
 
 
+@pytest.mark.invariant(number=7)
 def test_a_row_that_was_given_to_another_account_is_dead(
     shared: Flask, ada: Person, store: Vault
 ) -> None:
@@ -128,6 +120,7 @@ def test_a_row_that_was_given_to_another_account_is_dead(
     assert job.get("/secrets").status_code == 200
 
 
+@pytest.mark.invariant(number=7)
 def test_a_copied_row_is_dead_under_its_new_id(ada: Person, store: Vault) -> None:
     """Under an id whose token the writer knows: the MAC is over the id and the secret half."""
     token, mine = made(ada), new_token()
@@ -148,6 +141,7 @@ def test_a_copied_row_is_dead_under_its_new_id(ada: Person, store: Vault) -> Non
     assert Machine(app, token["token"]).get("/secrets").status_code == 200
 
 
+@pytest.mark.invariant(number=7)
 def test_a_mac_of_another_token_fits_no_row(ada: Person, store: Vault) -> None:
     """Two tokens of one owner that may do the same: each has a MAC of its own."""
     one, two = made(ada, "one"), made(ada, "two")
@@ -163,6 +157,7 @@ def test_a_mac_of_another_token_fits_no_row(ada: Person, store: Vault) -> None:
     assert Machine(app, two["token"]).get("/secrets").status_code == 200
 
 
+@pytest.mark.invariant(number=6)
 def test_neither_the_token_nor_its_hash_alone_is_stored(ada: Person, store: Vault) -> None:
     """What is in the row proves nothing: the key for it is wrapped under the master key."""
     token = parse_token(machine(ada).token)

@@ -14,12 +14,12 @@ from flask import Flask
 from models.event_details import FIELDS, LONGEST, from_text, to_text
 from models.times import utcnow
 from tests.support.api_tokens import Machine, made
+from tests.support.chains import faults
 from tests.support.damage import plant
 from tests.support.people import Person
 from tests.support.purging import RETENTION, purge_here
 from tests.support.shared import refusal
 from tests.test_audit_api import events
-from tests.test_audit_chain import faults
 from utils.vault import Vault
 
 Introduce = Callable[[str], Person]

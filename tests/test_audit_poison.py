@@ -12,9 +12,9 @@ import pytest
 
 from models.errors import DatabaseUnavailable
 from models.events import SYSTEM, ChainId, Event, Waiting
+from tests.support.chains import chain_named, count, faults
 from tests.support.damage import plant, rows
 from tests.support.people import Person
-from tests.test_audit_chain import chain_named, count, faults
 from utils.audit_check import purge_all
 from utils.audit_log import AuditLog
 from utils.db import Tx

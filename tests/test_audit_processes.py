@@ -88,6 +88,7 @@ def test_a_server_that_is_stopped_writes_what_waits(
     assert "Traceback" not in log
 
 
+@pytest.mark.invariant(number=4)
 @pytest.mark.parametrize("kind", _KINDS)
 def test_a_server_that_is_killed_leaves_no_half(
     kind: str, settings: Settings, environ: dict[str, str], bearer: dict[str, str]

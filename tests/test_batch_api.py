@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.conftest import ENGINES
 from tests.support.api_tokens import machine
 from tests.support.batches import get_batch, numbered, write_batch
 from tests.support.people import Person
-from tests.support.shared import indistinct, newcomer, pointers, refusal, shared_app
+from tests.support.shared import indistinct, module_app, newcomer, pointers, refusal
 
 PAST, FAR = "2001-01-01T00:00:00Z", "2199-12-31T23:59:59.000000Z"
 TYPE = "urn:secrets-manager:problem:"
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture
@@ -93,6 +84,7 @@ def test_a_repeated_name_is_told_by_its_place(alice: Person) -> None:
     assert "canary" not in refused.text
 
 
+@pytest.mark.invariant(number=8)
 def test_a_token_reads_the_names_it_reaches(alice: Person) -> None:
     """Of the others it learns nothing: there or not, possible or not, the error is the same."""
     alice.put("/secrets/other/there", json={"secret": "canary"})
@@ -270,6 +262,7 @@ def test_a_batch_that_is_larger_than_a_body_is_refused_whole(alice: Person) -> N
     assert everything(alice) == before
 
 
+@pytest.mark.invariant(number=8)
 def test_a_token_has_to_reach_every_name(alice: Person) -> None:
     """One that it does not reach refuses all, before anything is looked up: the answer is the same
     whether it is there."""

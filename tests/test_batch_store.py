@@ -94,6 +94,7 @@ def test_a_batch_leaves_the_rows_of_single_writes(vault: Vault, alice: Person) -
     assert {row["author"] for row in after["secret_versions"]} == {"alice"}
 
 
+@pytest.mark.invariant(number=9)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_crash_leaves_all_or_nothing(app: Flask, vault: Vault, alice: Person, when: str) -> None:
     """One transaction: a batch is never half there."""

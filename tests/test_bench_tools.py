@@ -124,7 +124,7 @@ def test_every_line_measures_both_sides(name: str, tmp_path: Path) -> None:
     assert len(found.ours) == len(found.limit) == 1
 
 
-def test_it_says_whether_all_lines_reach_what_they_should() -> None:
+def test_a_run_says_whether_all_lines_reach_what_they_should() -> None:
     """In its exit status, and a row each. So short a run leaves no trace."""
     before = RESULTS.read_bytes() if RESULTS.exists() else None
     done = subprocess.run(

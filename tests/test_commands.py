@@ -1,4 +1,4 @@
-"""``flask users``: what an operator does to accounts, and what a one-time password opens."""
+"""``flask users``: what an operator does to accounts, in this process and beside a live server."""
 
 from __future__ import annotations
 
@@ -7,65 +7,35 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import time_machine
-from click.testing import Result
 from flask import Flask
 
-from models.times import utcnow
 from tests.support.dump import unopened
 from tests.support.people import PASSWORD, Person
-from tests.support.race import at_once
 from tests.support.remote import Remote
 from tests.support.rotation import assert_sound, environment
 from tests.support.server import ROOT, Server
 from tests.support.shared import indistinct, refusal
+from tests.support.users import (
+    ONE_TIME,
+    Users,
+    change,
+    newcomer,
+    one_time,
+    users_command,
+)
 from utils.vault import Vault
-
-ONE_TIME = re.compile(r"[2-9a-hjkmnp-z]{24}\n")
-CHANGE_FIRST = (403, "password-change-required")
-WRONG = (401, "wrong-credentials")
-NEW = "a password nobody guesses"
-Users = Callable[..., Result]
 
 
 @pytest.fixture
 def users(app: Flask) -> Users:
     """``users("disable", "alice")``: run the command in this process."""
-
-    def run(*arguments: str, stdin: str = "") -> Result:
-        return app.test_cli_runner().invoke(args=["users", *arguments], input=stdin)
-
-    return run
+    return users_command(app)
 
 
-def one_time(result: Result) -> str:
-    """The password that a command printed: alone on stdout, once."""
-    assert result.exit_code == 0, result.output
-    assert ONE_TIME.fullmatch(result.stdout)
-    password = result.stdout.strip()
-    assert password not in result.stderr
-    return password
-
-
-def newcomer(app: Flask, username: str, password: str) -> Person:
-    """Somebody who was given a password, not yet logged in."""
-    someone = Person(app, username)
-    someone.password = password
-    return someone
-
-
-def change(person: Person, new: str = NEW) -> tuple[int, str]:
-    """Replace the password; status and body."""
-    body = {"current_password": person.password, "new_password": new}
-    answer = person.put("/account/password", json=body)
-    return answer.status_code, answer.text
-
-
-# --- accounts ----------------------------------------------------------------------------------
+# --- accounts -----------------------------------------------------------------------------------
 
 
 def test_an_account_created_by_the_operator_is_one_like_others(
@@ -171,90 +141,7 @@ def test_what_cannot_be_done_is_one_line(
     assert unopened(vault.db) == before
 
 
-# --- one-time passwords ------------------------------------------------------------------------
-
-
-def test_a_one_time_password_can_only_be_replaced(app: Flask, users: Users, alice: Person) -> None:
-    """Whoever was told it, the operator included, sees nothing of what the account holds."""
-    alice.put("/secrets/db", json={"secret": "hunter2"})
-    reset = users("reset-password", "alice")
-    assert "Sessions ended: 1." in reset.stderr
-    alice.password = one_time(reset)
-    assert refusal(alice.get("/account")) == (401, "not-authenticated")
-    assert refusal(Person(app, "alice").login()) == WRONG
-    assert alice.login().status_code == 200
-
-    body = {"password": alice.password}
-    for method, path, sent in (
-        ("GET", "/secrets", None),
-        ("GET", "/secrets/db", None),
-        ("PUT", "/secrets/db", {"secret": "stolen"}),
-        ("GET", "/keys", None),
-        ("POST", "/keys:rotate", None),
-        ("GET", "/sessions", None),
-        ("DELETE", "/sessions", None),
-        ("DELETE", "/account", body),
-    ):
-        assert refusal(alice.request(method, path, json=sent)) == CHANGE_FIRST
-    assert alice.get("/account").status_code == 200
-    assert alice.post("/refresh").status_code == 200
-    assert refusal(alice.get("/secrets")) == CHANGE_FIRST
-
-    assert change(alice, alice.password)[0] == 422  # keeping it is not replacing it
-    assert change(alice) == (200, '{"sessions_ended":0}')
-    assert alice.secret("db") == "hunter2"
-    assert refusal(alice.login()) == WRONG
-    alice.password = NEW
-    assert [alice.login().status_code for _ in range(2)] == [200, 200]
-    assert alice.secret("db") == "hunter2"
-
-
-def test_a_one_time_password_opens_one_login(app: Flask, users: Users, alice: Person) -> None:
-    """Also after a logout; a wrong guess does not use it up."""
-    password = one_time(users("reset-password", "alice"))
-    assert refusal(alice.login()) == WRONG
-    alice.password = password
-    assert alice.login().status_code == 200
-    thief = newcomer(app, "alice", password)
-    unknown = Person(app, "nobody-has-this-name").login()
-    assert indistinct(thief.login()) == indistinct(unknown)
-    assert alice.post("/logout").status_code == 200
-    assert refusal(alice.login()) == WRONG
-    alice.password = one_time(users("reset-password", "alice"))
-    assert alice.login().status_code == 200
-
-
-def test_of_many_logins_with_a_one_time_password_one_succeeds(app: Flask, users: Users) -> None:
-    """The database decides, not a look before; and not the clocks, which may differ."""
-    password = one_time(users("create", "carol"))
-    crowd = [newcomer(app, "carol", password) for _ in range(6)]
-    answers = at_once([lambda one=one: one.login().status_code for one in crowd])  # type: ignore[misc]
-    assert sorted(answers) == [200] + [401] * 5
-    with time_machine.travel(utcnow() - timedelta(hours=1), tick=False):
-        assert refusal(crowd[0].login()) == WRONG
-
-
-def test_a_one_time_password_ends_after_a_day(app: Flask, users: Users) -> None:
-    """One that got lost in a mailbox opens nothing later."""
-    start = utcnow()
-    with time_machine.travel(start, tick=False) as clock:
-        password = one_time(users("create", "carol"))
-        clock.move_to(start + timedelta(hours=24))
-        assert refusal(newcomer(app, "carol", password).login()) == WRONG
-        clock.move_to(start + timedelta(hours=24) - timedelta(microseconds=1))
-        assert newcomer(app, "carol", password).login().status_code == 200
-
-
-def test_resetting_does_not_enable(app: Flask, users: Users, alice: Person) -> None:
-    """Two decisions: an operator who wants both says both."""
-    users("disable", "alice")
-    alice.password = one_time(users("reset-password", "alice"))
-    assert refusal(alice.login()) == WRONG
-    users("enable", "alice")
-    assert alice.login().status_code == 200
-
-
-# --- as processes ------------------------------------------------------------------------------
+# --- as processes -------------------------------------------------------------------------------
 
 
 def flask(environ: dict[str, str], *arguments: str, stdin: str = "") -> tuple[int, str, str]:

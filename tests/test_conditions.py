@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from flask import Flask
 from tests.conftest import ENGINES
 from tests.support.people import PASSWORD, Person
 from tests.support.server import Server
-from tests.support.shared import newcomer, refusal, shared_app
+from tests.support.shared import module_app, newcomer, refusal
 
 FAILED = (412, "precondition-failed")
 WRITES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -25,14 +24,7 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     "DELETE": ("DELETE", {}),
 }
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture

@@ -129,6 +129,7 @@ def test_strangers_reach_nothing_but_the_open_doors(app: Flask) -> None:
         for method in (rule.methods or set()) & unsafe:
             answer = stranger.request(method, fill_in(rule.rule), json={})
             assert refusal(answer) == (401, "not-authenticated"), rule.rule
+            assert answer.headers["WWW-Authenticate"].startswith("Cookie ")
             tried += 1
     assert tried > 10
 

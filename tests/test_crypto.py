@@ -62,6 +62,7 @@ def test_the_same_value_is_never_the_same_ciphertext(data: bytes, kind: ValueKin
     assert seal(KEY, value, OWNER, SECRET, 1) != seal(KEY, value, OWNER, SECRET, 1)
 
 
+@pytest.mark.invariant(number=7)
 @pytest.mark.parametrize(
     ("key", "owner", "secret", "version"),
     [
@@ -152,6 +153,7 @@ def test_a_system_key_comes_out_as_it_was_wrapped(key: bytes, number: int) -> No
     assert both.unwrap_system_key(wrapped, "pepper", number) == key
 
 
+@pytest.mark.invariant(number=7)
 @pytest.mark.parametrize(
     "unwrap",
     [
@@ -171,6 +173,7 @@ def test_a_user_key_opens_in_its_own_row_only(
         unwrap(master, wrapped)
 
 
+@pytest.mark.invariant(number=7)
 @pytest.mark.parametrize(("purpose", "number"), [("signing", 1), ("pepper", 2), ("pepper key=", 1)])
 def test_a_system_key_opens_in_its_own_row_only(purpose: str, number: int) -> None:
     """The pepper can't be passed off as a signing key, nor an old key as the new one."""
@@ -187,6 +190,7 @@ def test_a_missing_master_key_is_named() -> None:
         MasterKeys([OTHER_MASTER]).unwrap_user_key(wrapped, OWNER, KEY_ID)
 
 
+@pytest.mark.invariant(number=6)
 def test_a_wrong_label_opens_nothing() -> None:
     """A fingerprint only says which key to try. Rewriting it in the database gains nothing."""
     wrapped = MasterKeys([MASTER]).wrap_user_key(MATERIAL, OWNER, KEY_ID)

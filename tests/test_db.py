@@ -58,7 +58,7 @@ def test_a_read_of_one_statement_sees_what_is_committed(db: Database) -> None:
     "statement",
     ["UPDATE numbers SET n = 7", "DELETE FROM numbers", "INSERT INTO numbers VALUES (2, 7)"],
 )
-def test_it_cannot_write(db: Database, statement: str) -> None:
+def test_a_read_of_one_statement_cannot_write(db: Database, statement: str) -> None:
     """There would be no transaction to undo it."""
     with db.read_once() as tx, pytest.raises(RuntimeError):
         tx.run(statement)
@@ -68,7 +68,7 @@ def test_it_cannot_write(db: Database, statement: str) -> None:
         assert tx.all("SELECT id, n FROM numbers") == [(1, 0)]
 
 
-def test_it_has_no_second_statement(db: Database) -> None:
+def test_a_read_of_one_statement_has_no_second(db: Database) -> None:
     """Which would see another state; a transaction after it has its own."""
     with db.read_once() as tx:
         assert tx.one("SELECT n FROM numbers WHERE id = 1") == (0,)
@@ -88,6 +88,7 @@ def test_a_write_commits_at_its_end(db: Database) -> None:
     assert number(db) == 1
 
 
+@pytest.mark.invariant(number=9)
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_an_exception_rolls_everything_back(db: Database, error: type[BaseException]) -> None:
     """Also one that is no Exception: Ctrl-C must not leave half a change, nor a lock."""
@@ -241,6 +242,7 @@ def test_a_closed_database_opens_again(db: Database) -> None:
 # --- one SQL for both --------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=10)
 def test_statements_are_translated(db: Database) -> None:
     """Placeholders, the percent sign (with parameters or without), and row locks."""
     with db.write() as tx:
@@ -273,6 +275,7 @@ def test_text_comes_back_as_it_was_stored(db: Database, text: str) -> None:
         assert tx.all("SELECT t FROM texts WHERE t = ?", text) == [(text,)]
 
 
+@pytest.mark.invariant(number=10)
 def test_text_sorts_as_bytes(db: Database) -> None:
     """Paging compares names: both engines must have one opinion about their order."""
     names = ["B", "a", "A-", "A/", "A", "b", "_", "a.b", "a/b", "a0"]

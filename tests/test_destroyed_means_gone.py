@@ -33,9 +33,12 @@ from utils.store import keys
 from utils.store.system import PURPOSES
 from utils.vault import Vault, open_vault
 
-pytestmark = pytest.mark.one_engine(
-    "sqlite", "it looks into files; SECURITY.md says what PostgreSQL leaves"
-)
+pytestmark = [
+    pytest.mark.one_engine(
+        "sqlite", "it looks into files; SECURITY.md says what PostgreSQL leaves"
+    ),
+    pytest.mark.invariant(number=5),
+]
 
 IN_USE = "fault: database: is in use: what was destroyed stays in its files until the next run\n"
 

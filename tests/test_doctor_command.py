@@ -64,7 +64,7 @@ def levels(out: str) -> dict[str, str]:
     return {found[2]: found[1] for found in re.finditer(r"^(\w+) +([a-z-]+): ", out, re.M)}
 
 
-def test_it_works_beside_a_live_server(vault: Vault) -> None:
+def test_the_doctor_works_beside_a_live_server(vault: Vault) -> None:
     """On both engines; a line a finding, exit status 0 while nothing is dangerous, and 1 else."""
     environ = environment(vault.settings) | SAFE
     ours = {name: value for name, value in environ.items() if name.startswith("SECRETS_")}

@@ -60,7 +60,7 @@ def as_python_dotenv(text: str) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
-def test_a_file_as_people_write_it(newline: str) -> None:
+def test_a_file_is_read_as_people_write_it(newline: str) -> None:
     """Comments, export, quotes, escapes, several lines, blanks, a byte order mark, any newlines."""
     text = FILE.replace("\n", newline)
     assert [(one.line, one.key, one.value) for one in assignments(text)] == READ

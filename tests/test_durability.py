@@ -1,4 +1,4 @@
-"""An acknowledged write stays (DESIGN.md, invariant 4), and its files are nobody else's."""
+"""An acknowledged write stays, and its files are nobody else's."""
 
 from __future__ import annotations
 
@@ -50,12 +50,14 @@ def _sqlite_settings(tx: Tx) -> dict[str, object]:
         "secure_delete",
         "trusted_schema",
         "cell_size_check",
+        "temp_store",
         "busy_timeout",
     )
     found = {name: tx.one(f"PRAGMA {name}") for name in names}
     return {name: row[0] for name, row in found.items() if row}
 
 
+@pytest.mark.invariant(number=4)
 def test_every_sqlite_connection_syncs_its_commits_and_checks_its_references(
     tmp_path: Path,
 ) -> None:
@@ -68,27 +70,17 @@ def test_every_sqlite_connection_syncs_its_commits_and_checks_its_references(
             assert _sqlite_settings(tx) == {
                 "journal_mode": "delete" if has_wal_reset_bug() else "wal",
                 "synchronous": _EXTRA if has_wal_reset_bug() else _FULL,
-                "foreign_keys": 1,
-                "secure_delete": 1,
+                "foreign_keys": 1,  # without it a key that is needed could go
+                "secure_delete": 1,  # a destroyed key is overwritten
                 "trusted_schema": 0,
                 "cell_size_check": 1,
+                "temp_store": 2,  # no plaintext in temporary files
                 "busy_timeout": 7000,
             }
     database.close()
 
 
-def test_a_sqlite_with_the_wal_reset_bug_works_without_a_wal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There the WAL can lose commits, so it is not used; and a rollback journal needs EXTRA."""
-    monkeypatch.setattr("utils.sqlite.has_wal_reset_bug", lambda: True)
-    database = open_database(f"sqlite:///{tmp_path / 'secrets.db'}", 7, 1)
-    with database.read() as tx:
-        found = _sqlite_settings(tx)
-    assert (found["journal_mode"], found["synchronous"]) == ("delete", _EXTRA)
-    database.close()
-
-
+@pytest.mark.invariant(number=4)
 @pytest.mark.one_engine("postgresql", "SQLite's own test is above")
 def test_postgresql_confirms_a_commit_only_when_it_is_on_disk() -> None:
     """Its defaults are durable: what could break that is a connection of ours, set up to trade it
@@ -122,6 +114,7 @@ def test_nobody_else_can_open_the_files_whatever_the_umask(tmp_path: Path) -> No
 # --- kill --------------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=4)
 def test_a_server_killed_right_after_its_answer_keeps_the_write(server_on: Server) -> None:
     """``kill -9`` in the moment of each acknowledgement: value, labels and ETag are there."""
     alice = Remote(server_on, "alice").enter()
@@ -140,6 +133,7 @@ def test_a_server_killed_right_after_its_answer_keeps_the_write(server_on: Serve
         assert (body["secret"], body["labels"], found.headers["ETag"]) == expected
 
 
+@pytest.mark.invariant(number=4)
 @pytest.mark.one_engine("postgresql", "SQLite is no process to kill")
 def test_a_killed_postgresql_keeps_the_write(postgres: PostgresServer, tmp_path: Path) -> None:
     """The database server is killed in the moment of the acknowledgement. The service answers
@@ -172,6 +166,7 @@ def _can_trace() -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
+@pytest.mark.invariant(number=4)
 def test_a_write_is_synced_before_it_is_acknowledged(tmp_path: Path) -> None:
     """The system calls of a real server, in order: the request comes in, the file that holds the
     commit is synced, and only then the answer goes out. A kill cannot show this: what was
@@ -229,6 +224,7 @@ def _check_the_connection_that_writes(settings: Settings) -> None:
 # --- fork --------------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=4)
 @pytest.mark.parametrize(("ending", "exit_code"), [("exit", 0), ("kill", -signal.SIGKILL)])
 def test_a_database_can_be_used_on_both_sides_of_a_fork(
     database_url: str, ending: str, exit_code: int

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres import CHOICE, find_postgres
+from tests.support.postgres_programs import CHOICE, find_postgres
 from tests.support.server import ROOT
 
 CONFTEST = """
@@ -135,6 +135,7 @@ def test_a_postgresql_that_was_chosen_is_the_one_or_there_is_none(
     assert find_postgres() is None
 
 
+@pytest.mark.invariant(number=10)
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_a_run_that_tests_one_engine_less_fails(tmp_path: Path, processes: str) -> None:
     """Every test passes, and the run does not; it says which tests they are."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -15,22 +14,14 @@ from werkzeug.test import TestResponse
 from models.rows import SecretQuery, UserId
 from models.times import rfc3339
 from routes.context import vault_of
-from tests.conftest import ENGINES
 from tests.support.api_tokens import machine
 from tests.support.env_files import read_by_bash
 from tests.support.people import Person
-from tests.support.shared import newcomer, pointers, refusal, shared_app
+from tests.support.shared import module_app, newcomer, pointers, refusal
 from utils.db import Row, Tx
 from utils.store import exports
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture
@@ -97,6 +88,7 @@ def test_only_the_newest_value_of_what_is_live_is_exported(alice: Person, now: d
     assert export(alice).json == {"other": "newer"}
 
 
+@pytest.mark.invariant(number=8)
 def test_nobody_exports_what_is_somebody_elses(app: Flask, alice: Person) -> None:
     """Nor learns that it is there."""
     bob = newcomer(app, "bob")

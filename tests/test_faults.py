@@ -23,6 +23,7 @@ def laboratory(settings: Settings) -> Iterator[Laboratory]:
     made.close()
 
 
+@pytest.mark.invariant(number=9)
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_whichever_call_fails_the_operation_is_done_or_not_done(
     laboratory: Laboratory, name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +15,8 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from config import Settings
-from models.errors import HashingSaturated, TooManyAttempts, Undecryptable, WrongCredentials
+from models.errors import HashingSaturated, Undecryptable
 from models.times import utcnow
-from routes.attempts import one_attempt
 from routes.context import install, vault_of
 from tests.support import canaries
 from tests.support.dump import unopened
@@ -221,21 +220,3 @@ def test_a_limit_of_zero_is_none(settings: Settings, ada: Person) -> None:
     assert verdicts(app, SOURCE + 5, "ada") == {"wrong-credentials": SOURCE + 5}
     assert unopened(vault_of(app).db)["login_attempts"] == []
     vault_of(app).close()
-
-
-def test_a_password_that_confirms_something_is_a_guess_too(app: Flask, now: datetime) -> None:
-    """Whoever stole a session must not find the password by trying to delete the account: one
-    limit for all that checks a password, with one line around it."""
-
-    def confirm(right: bool) -> None:
-        with app.test_request_context(), one_attempt("ada", now):
-            if not right:
-                raise WrongCredentials("Check the password.")
-
-    for _ in range(PAIR):
-        confirm(right=True)
-        with pytest.raises(WrongCredentials):
-            confirm(right=False)
-    with pytest.raises(TooManyAttempts):
-        confirm(right=True)
-    assert verdict(login(app, "ada", source=HOME)) == "wrong-credentials"

@@ -31,6 +31,7 @@ WEB = {"flask", "flask_jwt_extended", "werkzeug", "jwt"}
 WEBLESS = {"models", "config", "utils", "rotate_keys"}
 
 LONGEST_FILE = 330  # "about 300 lines": a file that outgrows this has two subjects
+LONGER = {"tests/test.py"}  # the walkthrough is one story, and one file to copy
 LONGEST_FACTORY = 40
 
 
@@ -196,9 +197,11 @@ def test_only_health_checks_answer_over_plain_http(app: Flask) -> None:
 
 
 def test_files_stay_readable() -> None:
-    """One subject a file."""
-    lengths = {short(path): len(path.read_text("utf-8").splitlines()) for path in SOURCES}
-    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+    """One subject a file, and one promise a file of tests."""
+    lengths = {
+        short(path): len(path.read_text("utf-8").splitlines()) for path in [*SOURCES, *TESTS]
+    }
+    assert {name for name, length in lengths.items() if length > LONGEST_FILE} == LONGER
 
 
 def test_every_file_says_what_it_is_for() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -10,23 +9,15 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.conftest import ENGINES
 from tests.support.api_tokens import machine, missing
 from tests.support.people import Person
 from tests.support.race import at_once
-from tests.support.shared import newcomer, pointers, refusal, shared_app
+from tests.support.shared import module_app, newcomer, pointers, refusal
 
 TEXT = "text/plain"
 FILE = "# The shop\nexport DB='it''s'\n".replace("''s", "\\'s") + 'PEM="line\nline"\nNEW=$HOME\n'
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture
@@ -123,7 +114,7 @@ def test_of_a_name_that_comes_twice_the_last_one_counts(alice: Person) -> None:
     ],
 )
 @pytest.mark.parametrize("dry_run", ["true", "false"])
-def test_a_name_that_is_taken(
+def test_a_name_that_is_taken_fails_is_skipped_or_overwritten(
     alice: Person, mode: str, of_taken: str, after: tuple[int, str], dry_run: str
 ) -> None:
     """Three modes; a dry run tells the same and does nothing; the same value is left alone."""
@@ -287,6 +278,7 @@ def test_a_value_over_the_limit_is_refused_with_its_line(alice: Person) -> None:
 # --- who may -----------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=8)
 def test_a_token_must_reach_every_name(alice: Person) -> None:
     """One beyond its prefixes, and nothing happens; whether it is there is not told."""
     writer = machine(alice, scopes=["write"], prefixes=["app/"])

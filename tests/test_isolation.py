@@ -1,16 +1,16 @@
-"""Whose secrets: nobody learns whether somebody else has one (invariant 8)."""
+"""Whose secrets: nobody learns whether somebody else has one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.conftest import ENGINES
 from tests.support.people import Person
-from tests.support.shared import indistinct, newcomer, shared_app
+from tests.support.shared import indistinct, module_app, newcomer
+
+pytestmark = pytest.mark.invariant(number=8)
 
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "GET": ("GET", "", {}),
@@ -31,14 +31,7 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "destroy": ("POST", ":destroy", {"json": {"all": True}}),
 }
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +66,9 @@ def call(person: Person, what: str, name: str, tag: str) -> Any:
 @pytest.mark.parametrize("name", ["live", "deleted", "expired"])
 @pytest.mark.parametrize("what", CALLS)
 def test_somebody_elses_secret_is_as_absent_as_none(
-    alice: Person, bob: Person, what: str, name: str
+    alice: Person, bob: Person, stranger: Person, what: str, name: str
 ) -> None:
-    """The same status, the same body but for the request id, the same headers."""
+    """The same status, the same body but for the request id, the same headers; to strangers too."""
     tag = alice.get("/secrets/live").headers["ETag"]
     before = alice.get("/secrets/live").json
     theirs, nobodys = call(bob, what, name, tag), call(bob, what, "no-such-name", tag)
@@ -85,6 +78,9 @@ def test_somebody_elses_secret_is_as_absent_as_none(
         del answer.headers["X-Request-ID"]
     assert dict(theirs.headers) == dict(nobodys.headers)
     assert "canary" not in theirs.text
+    strangers = [call(stranger, what, one, tag) for one in (name, "no-such-name")]
+    assert indistinct(strangers[0]) == indistinct(strangers[1])
+    assert strangers[0].status_code == 401
     assert alice.get("/secrets/live").json == before
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,23 +10,15 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from models.times import utcnow
-from tests.conftest import ENGINES
 from tests.support.people import Person
 from tests.support.rotation import assert_sound, seen
-from tests.support.shared import newcomer, pointers, refusal, shared_app
+from tests.support.shared import module_app, newcomer, pointers, refusal
 from utils.rotation import Rotator
 from utils.vault import Vault
 
 FIELDS = {"id", "state", "created_at", "retired_at", "destroyed_at", "ciphertexts_remaining"}
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for tests that take an account of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+shared = module_app()
 
 
 @pytest.fixture

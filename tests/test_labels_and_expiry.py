@@ -11,21 +11,13 @@ import time_machine
 from flask import Flask
 
 from models.times import rfc3339, utcnow
-from tests.conftest import ENGINES
 from tests.support.people import Person
-from tests.support.shared import newcomer, pointers, refusal, shared_app
+from tests.support.shared import module_app, newcomer, pointers, refusal
 
 ABSENT = (404, "not-found")
 SOON = timedelta(minutes=10)  # within the access token's fifteen
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture

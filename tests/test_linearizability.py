@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import os
 import random
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.support.histories import explained, simulated
-from tests.support.server import ROOT
-from tests.torture import history as rows
 from tests.torture import linearizability
-from tests.torture.framework import Attempt
 from tests.torture.linearizability import Search
 from tests.torture.one_secret import Answer, Asked, Operation
 
@@ -244,13 +238,13 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize("name", LINEARIZABLE)
-def test_one_order_explains(name: str) -> None:
+def test_one_order_explains_what_may_happen(name: str) -> None:
     """What may happen is no fault, however odd it looks."""
     assert linearizability.faults(LINEARIZABLE[name]) == []
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
-def test_no_order_explains(name: str) -> None:
+def test_no_order_explains_what_may_not_happen(name: str) -> None:
     """Each is found, whatever happens to another secret at the same time; and it is named."""
     other = [replace(one, secret="other") for one in LINEARIZABLE["one after the other"]]
     (fault,) = linearizability.faults([*other, *IMPOSSIBLE[name]])
@@ -264,7 +258,7 @@ def test_a_search_that_takes_too_long_is_no_pass(monkeypatch: pytest.MonkeyPatch
     assert fault.startswith("db: gave up")
 
 
-# --- histories of a simulated service ----------------------------------------------------------
+# --- histories of a simulated service -----------------------------------------------------------
 
 
 def test_the_search_agrees_with_trying_every_order() -> None:
@@ -291,51 +285,3 @@ def test_a_long_history_is_explained_and_one_wrong_answer_in_it_found() -> None:
     wrong = replace(history[reads[-1]], answer=history[reads[-50]].answer)
     history[reads[-1]] = wrong
     assert len(linearizability.faults(history)) == 1
-
-
-# --- the rows, with a service that is broken -----------------------------------------------------
-
-BROKEN = {
-    "conditions that nobody looks at": (
-        "secrets that no order explains",
-        """
-from models.conditions import Conditions
-Conditions.require = lambda self, found: None
-""",
-    ),
-    "reads from a memory of each worker's own": (
-        "secrets that no order explains",
-        """
-import time
-from utils.store import secret_reads
-really, kept = secret_reads.read, {}
-def read(tx, master, owner, name, version, now):
-    if name not in kept or time.monotonic() > kept[name][0]:
-        kept[name] = time.monotonic() + 0.2, really(tx, master, owner, name, version, now)
-    return kept[name][1]
-secret_reads.read = read
-""",
-    ),
-    "a batch of which half is forgotten": (
-        "halves of a batch",
-        """
-from utils.store import batch
-really = batch.write_all
-batch.write_all = lambda tx, master, act, writes: really(tx, master, act, writes[:1])
-""",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_the_row_finds(name: str, tmp_path: Path) -> None:
-    """The very row, with a server that Python itself breaks at its start: it must be short."""
-    figure, how = BROKEN[name]
-    (tmp_path / "sitecustomize.py").write_text(how)
-    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
-    attempt = Attempt(tmp_path, 1, 0.006, notes=io.StringIO())
-    figures = {one.name: one for one in rows.sqlite(attempt, PYTHONPATH=paths)}
-    assert figures[figure].value > 0
-    assert not figures[figure].ok
-    assert figures["operations"].ok
-    assert figures["wrong answers"].ok

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.conftest import ENGINES
 from tests.support.people import Person
-from tests.support.shared import newcomer, pointers, shared_app
+from tests.support.shared import module_app, newcomer, pointers
 from tests.support.tokens import b64
 
 # In byte order: "-" < "." < "/" < digits < "=" < "@" < upper case < "_" < lower case.
@@ -55,14 +53,7 @@ LABELS: dict[str, dict[str, str]] = {
     "dbx": {"my-env": "prod", "env-my": "prod", "e.n/v": "prod"},
 }
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture

@@ -127,6 +127,7 @@ def test_the_counts_of_all_workers_add_up(tmp_path: Path) -> None:
         assert first not in (folder / "metrics").iterdir()
 
 
+@pytest.mark.invariant(number=5)
 def test_the_development_server_counts_too(tmp_path: Path) -> None:
     """Logins by how they ended, refusals by their problem, waits for the database."""
     with Server(tmp_path / "instance", {"SECRETS_METRICS_TOKEN": TOKEN}) as server:
@@ -271,7 +272,7 @@ def test_whatever_prometheus_asks_for_it_gets_text(measured: Flask, accept: str)
 # --- what it costs -----------------------------------------------------------------------------
 
 
-def test_off_is_not_even_loaded(tmp_path: Path) -> None:
+def test_metrics_that_are_off_are_not_even_loaded(tmp_path: Path) -> None:
     """Nor is a folder made."""
     code = (
         "import sys\nfrom app import create_app\nfrom config import Settings\n"

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import ConfigurationError, IntegrityViolation
 from tests.support.postgres import PostgresServer
 from tests.support.race import processes_at_once
 from utils import migrate as migrations
@@ -114,35 +113,6 @@ def test_a_new_migration_reaches_a_database_in_use(
         assert tx.all("SELECT id, note FROM more") == [(1, "100 %")]
 
 
-def test_a_migration_that_fails_leaves_nothing(db: Database, now: datetime, folder: Path) -> None:
-    """All pending ones are one transaction: a crash leaves the old schema, not half the new one."""
-    migrate(db, now)
-    before = tables(db)
-    (folder / f"{NEWEST + 1:04d}_good.sql").write_text("CREATE TABLE good (id BIGINT);")
-    broken = folder / f"{NEWEST + 2:04d}_broken.sql"
-    broken.write_text(
-        "CREATE TABLE half (id BIGINT);\n"
-        "ALTER TABLE users ADD COLUMN half TEXT;\n"
-        "INSERT INTO sessions (id) VALUES ('violates NOT NULL');"
-    )
-    with pytest.raises(IntegrityViolation):
-        migrate(db, now)
-    assert tables(db) == before
-    assert applied(db) == list(range(1, NEWEST + 1))
-    broken.write_text("CREATE TABLE half (id BIGINT);")
-    assert migrate(db, now) == 2
-
-
-def test_a_newer_schema_is_refused(db: Database, now: datetime) -> None:
-    """An older program would write rows that the newer one does not expect. Nothing is changed."""
-    migrate(db, now)
-    with db.write() as tx:
-        tx.run("INSERT INTO schema_migrations VALUES (?, 'future', 0)", NEWEST + 1)
-    with pytest.raises(ConfigurationError, match=f"schema {NEWEST + 1}, newer than the {NEWEST}"):
-        migrate(db, now)
-    assert applied(db)[-1] == NEWEST + 1
-
-
 # --- many starts at once -----------------------------------------------------------------------
 
 START = """
@@ -181,11 +151,12 @@ def test_processes_that_start_together_share_one_installation(
 # --- two engines, one schema -------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=10)
 @pytest.mark.one_engine("postgresql", "it is about both at once")
 def test_both_engines_have_the_same_schema(
     tmp_path: Path, postgres: PostgresServer, now: datetime
 ) -> None:
-    """Invariant 10: the same tables, columns and indexes, from the same files."""
+    """The same tables, columns and indexes, from the same files."""
     sqlite = f"sqlite:///{tmp_path / 'secrets.db'}"
     found = []
     for url in (sqlite, postgres.create_database(f"t{uuid.uuid4().hex}")):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,24 +14,17 @@ import pytest
 from flask import Flask
 
 from models.powers import Powers
-from tests.conftest import ENGINES
 from tests.stateful.divergence import SETTINGS, tell
 from tests.stateful.teller import Tally
-from tests.support.shared import shared_app
+from tests.support.shared import module_app
 from utils.store import batch, grants, imports, secrets
 
 STORIES = int(os.environ.get("MODEL_EXAMPLES", "10"))
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """An application whose sessions outlast every history, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory, **SETTINGS) as application:
-        yield application
+app = module_app(**SETTINGS)
 
 
+@pytest.mark.invariant(number=10)
 def test_the_api_never_differs_from_a_dictionary(app: Flask) -> None:
     """Whatever three people and their programs do, in whatever order, with time passing."""
     tally = Tally()

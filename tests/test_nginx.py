@@ -21,8 +21,8 @@ from tests.support.production import Certificate, ProductionServer, make_certifi
 from tests.support.rotation import wait_until
 from tests.support.shared import SECURITY_HEADERS, unique
 from tests.support.tokens import ACCESS, REFRESH
+from tests.support.walkthrough import SCRIPT
 from tests.support.wire import Reply, exchange, head
-from tests.test_walkthrough import SCRIPT
 
 CREDENTIALS = {"username": "alice", "password": PASSWORD}
 FORGED = "203.0.113.66"

@@ -91,13 +91,13 @@ def test_every_route_and_method_is_described_and_no_other(app: Flask, described:
     assert set(operations_of(described)) == existing
 
 
-def test_it_is_a_valid_document_of_openapi_3_1(described: Node) -> None:
+def test_the_document_is_valid_openapi_3_1(described: Node) -> None:
     """By the meta schema of the specification, with every reference leading somewhere."""
     assert described["openapi"].startswith("3.1")
     OpenAPIV31SpecValidator(described).validate()
 
 
-def test_it_names_the_version_of_the_program(described: Node) -> None:
+def test_the_document_names_the_version_of_the_program(described: Node) -> None:
     """The one in pyproject.toml, which the running service does not read."""
     found = re.search(r'^version = "(.+)"$', docs.read("pyproject.toml"), re.MULTILINE)
     assert found is not None

@@ -9,8 +9,8 @@ import time_machine
 from app import create_app
 from config import Settings
 from routes.context import vault_of
+from tests.support.pace import get, limited
 from tests.support.shared import newcomer
-from tests.test_pace import get, limited
 
 
 def test_as_many_names_as_a_request_is_about_it_counts(settings: Settings, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Passwords: as DESIGN.md section 4 and OWASP ASVS 6.2 want them, and bcrypt's faults made good."""
+"""Passwords: as OWASP ASVS 6.2 wants them, bound to their account, bcrypt's faults made good."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ def test_bcrypt_gets_a_keyed_hash_of_account_and_password(hasher: PasswordHasher
     assert not bcrypt.checkpw("pässword".encode(), hashed.encode())
 
 
+@pytest.mark.invariant(number=6)
 def test_another_pepper_matches_nothing(hasher: PasswordHasher) -> None:
     """A table of hashes from one installation is worthless in another."""
     hashed = hasher.hash("hunter22", ALICE_ID)
@@ -64,6 +65,7 @@ def test_another_pepper_matches_nothing(hasher: PasswordHasher) -> None:
     assert not other.verify("hunter22", ALICE_ID, hashed)
 
 
+@pytest.mark.invariant(number=7)
 def test_a_hash_matches_in_its_own_account_only(hasher: PasswordHasher) -> None:
     """Somebody who can write to the database can't paste a hash of theirs into another account."""
     hashed = hasher.hash("hunter22", MALLORY_ID)

@@ -66,7 +66,7 @@ def test_a_stretch_of_a_large_table_is_not_sorted(vault: Vault, name: str) -> No
     assert "Seq Scan" not in found
 
 
-def test_without_that_it_would_be(vault: Vault) -> None:
+def test_without_the_settings_of_that_read_it_would_be_sorted(vault: Vault) -> None:
     """The instrument sees it; and the settings end with their transaction."""
     with vault.db.read_by_index() as tx:
         assert tx.one("SHOW enable_sort") == ("off",)

@@ -29,9 +29,12 @@ from utils.sqlite import SqliteDatabase
 from utils.sqlite_remains import remains
 from utils.vault import Vault, open_vault
 
-pytestmark = pytest.mark.one_engine(
-    "sqlite", "it looks into files; SECURITY.md says what PostgreSQL leaves"
-)
+pytestmark = [
+    pytest.mark.one_engine(
+        "sqlite", "it looks into files; SECURITY.md says what PostgreSQL leaves"
+    ),
+    pytest.mark.invariant(number=5),
+]
 
 DOOMED = "s.purge_at IS NOT NULL OR v.number < s.version"
 IN_USE = (

@@ -112,6 +112,7 @@ def test_of_many_deletes_one_succeeds(clients: list[Person]) -> None:
     assert answers == {200: 1, 404: THREADS - 1}
 
 
+@pytest.mark.invariant(number=2)
 def test_of_many_registrations_of_a_name_one_succeeds(vault: Vault, app: Flask) -> None:
     """One account with one current key; the others are told that the name is taken."""
     people = [Person(app, "carol") for _ in range(THREADS)]
@@ -122,10 +123,12 @@ def test_of_many_registrations_of_a_name_one_succeeds(vault: Vault, app: Flask) 
     assert len(found["user_keys"]) == 1
 
 
+@pytest.mark.invariant(number=1)
+@pytest.mark.invariant(number=2)
 def test_writers_and_a_key_switch_do_not_lose_each_other(
     vault: Vault, clients: list[Person], now: datetime
 ) -> None:
-    """Invariants 1 and 2 beside a live rotation: whoever writes next reads the new key."""
+    """Beside a live rotation: whoever writes next reads the new key."""
     owner = only_user(vault)
 
     def switch() -> int:
@@ -152,6 +155,7 @@ DELETE = "UPDATE users SET state = 'deleted', password_hash = NULL"
 CHANGE_PASSWORD = "UPDATE users SET password_number = password_number + 1"
 
 
+@pytest.mark.invariant(number=9)
 @pytest.mark.parametrize("sql", [DISABLE, DELETE])
 def test_an_account_that_ended_meanwhile_cannot_write(
     vault: Vault, alice: Person, now: datetime, sql: str
@@ -175,11 +179,12 @@ def test_an_account_that_ended_meanwhile_cannot_write(
     assert dump(vault.db, vault.master) == before
 
 
+@pytest.mark.invariant(number=9)
 @pytest.mark.parametrize("sql", [DISABLE, DELETE, CHANGE_PASSWORD])
 def test_a_login_looks_again_after_hashing(
     vault: Vault, alice: Person, monkeypatch: pytest.MonkeyPatch, sql: str
 ) -> None:
-    """Invariant 9: hashing takes long and holds no lock, so what it was about may have changed."""
+    """Hashing takes long and holds no lock, so what it was about may have changed."""
     gate = Gate(monkeypatch, "checkpw")
     with ThreadPoolExecutor(1) as pool:
         login = pool.submit(alice.login)
@@ -192,10 +197,11 @@ def test_a_login_looks_again_after_hashing(
     assert dump(vault.db, vault.master)["sessions"] == []
 
 
+@pytest.mark.invariant(number=9)
 def test_hashing_holds_no_lock(
     vault: Vault, clients: list[Person], stranger: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Invariant 9: while logins and registrations hash, everybody else reads and writes."""
+    """While logins and registrations hash, everybody else reads and writes."""
     gates = Gate(monkeypatch, "checkpw"), Gate(monkeypatch, "hashpw")
     with ThreadPoolExecutor(2) as pool:
         slow = [pool.submit(clients[0].login), pool.submit(stranger.register)]

@@ -81,6 +81,7 @@ def test_a_read_moves_exactly_what_was_read(vault: Vault, alice: Person, bob: Pe
     assert versions_of(vault, "retired") == [("a", 1)]
 
 
+@pytest.mark.invariant(number=1)
 @pytest.mark.one_engine("postgresql", "SQLite's lock is in the way")
 @pytest.mark.parametrize("destroyed", [False, True])
 def test_a_key_that_changes_meanwhile_costs_nothing(

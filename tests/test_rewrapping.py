@@ -138,13 +138,13 @@ def test_a_dry_run_says_how_many_there_are(vault: Vault, masters: Replacement) -
     assert dump(vault.db, vault.master) == before
 
 
-def test_it_is_for_all_or_for_nobody(vault: Vault, masters: Replacement) -> None:
+def test_a_rewrapping_is_for_all_or_for_nobody(vault: Vault, masters: Replacement) -> None:
     """A master key that some still need could not be dropped; and it makes no new keys besides."""
     assert masters.rewrap("--user", "ada").status == 2
     assert masters.rewrap("--all").status == 2
 
 
-def test_it_waits_for_no_rotation(vault: Vault, masters: Replacement) -> None:
+def test_a_rewrapping_waits_for_no_rotation(vault: Vault, masters: Replacement) -> None:
     """Cron will come again."""
     with vault.db.rotation_lock():
         ran = masters.rewrap()

@@ -74,6 +74,9 @@ def rotate(vault: Vault, now: datetime | None = None) -> Report:
 # --- the steps ---------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=1)
+@pytest.mark.invariant(number=2)
+@pytest.mark.invariant(number=3)
 @pytest.mark.parametrize("batch_size", [1, 7, 500])
 def test_each_step_leaves_a_sound_state(
     vault: Vault, owners: list[UserId], path: str, batch_size: int
@@ -232,6 +235,7 @@ def test_disabled_accounts_rotate_and_deleted_ones_do_not(
 # --- what is never destroyed -------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=3)
 def test_a_key_in_use_is_not_destroyed(vault: Vault, owners: list[UserId], now: datetime) -> None:
     """Neither by asking for it, nor by SQL: the foreign key stands before it."""
     with vault.db.write() as tx:
@@ -245,6 +249,7 @@ def test_a_key_in_use_is_not_destroyed(vault: Vault, owners: list[UserId], now: 
     assert states(assert_sound(vault), owners[0]) == ["retired", "current"]
 
 
+@pytest.mark.invariant(number=3)
 def test_nothing_is_written_under_a_destroyed_key(vault: Vault, owners: list[UserId]) -> None:
     """The foreign key again, from the other side."""
     rotate(vault)
@@ -253,6 +258,7 @@ def test_nothing_is_written_under_a_destroyed_key(vault: Vault, owners: list[Use
         run(vault, "UPDATE secret_versions SET key_id = ?", gone)
 
 
+@pytest.mark.invariant(number=2)
 def test_a_current_key_is_never_destroyed(vault: Vault, now: datetime) -> None:
     """Not even one that nothing was written under yet."""
     owner = add_owner(vault, "new", count=0)

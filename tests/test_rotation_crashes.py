@@ -27,6 +27,9 @@ def rotate(vault: Vault, db: Database | None = None, batch_size: int = 500) -> N
     rotator.destroy()
 
 
+@pytest.mark.invariant(number=1)
+@pytest.mark.invariant(number=2)
+@pytest.mark.invariant(number=3)
 @pytest.mark.parametrize("few_keys", [0, 64])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_crash_at_any_commit_leaves_what_the_next_run_finishes(

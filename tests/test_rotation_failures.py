@@ -3,7 +3,6 @@ leaves everything readable, and the next run does the rest."""
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -278,19 +277,3 @@ def test_a_rotation_that_stands_still_holds_nobody_up(
     found = assert_sound(vault)
     assert stale(found) == []
     assert len(found["secret_versions"]) == COUNT + 3 + 21
-
-
-def test_a_second_rotation_waits_for_no_standing_one(
-    vault: Vault, before: dict[str, list[str]]
-) -> None:
-    """It cannot know when that will go on: it ends with 75, and cron comes again."""
-    process = in_the_middle(vault)
-    os.kill(process.pid, signal.SIGSTOP)
-    try:
-        began = time.monotonic()
-        assert rotate(vault.settings, "--all").status == 75
-        assert time.monotonic() - began < 10
-    finally:
-        os.kill(process.pid, signal.SIGCONT)
-    assert end(process).status == 0
-    assert_next_run_finishes(vault, before)

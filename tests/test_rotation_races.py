@@ -105,6 +105,7 @@ def test_an_owner_who_never_stops_rotating_does_not_keep_a_sweep_going(
     assert stale(assert_sound(vault)) == []
 
 
+@pytest.mark.invariant(number=1)
 def test_a_batch_that_lost_its_race_is_done_again(vault: Vault, owner: UserId) -> None:
     """Its new key was retired and destroyed between the reading and the exchange: the foreign key
     refuses the exchange, and the sweep must not take this for "nothing to do"."""
@@ -155,6 +156,7 @@ def test_a_row_that_somebody_else_moved_is_not_moved_back(vault: Vault, owner: U
     assert stale(assert_sound(vault)) == []
 
 
+@pytest.mark.invariant(number=3)
 def test_a_key_that_is_needed_again_is_not_destroyed(vault: Vault, owner: UserId) -> None:
     """Another rotation, which read the key as the current one, moves a row under it at the last
     moment. That key waits for the next run; those beside it are destroyed."""
@@ -196,6 +198,7 @@ def key_state_of(vault: Vault, name: str) -> str:
     return str(row[0])
 
 
+@pytest.mark.invariant(number=1)
 def test_a_writer_that_meets_a_switch_uses_the_new_key(vault: Vault, owner: UserId) -> None:
     """It waits for the switch and only then reads which key is current: read before, the value
     would be under a key that is about to be destroyed."""
@@ -265,6 +268,9 @@ class Crew:
                 self.looks += 1
 
 
+@pytest.mark.invariant(number=1)
+@pytest.mark.invariant(number=2)
+@pytest.mark.invariant(number=3)
 def test_writers_and_two_rotations_at_once_lose_nothing(vault: Vault) -> None:
     """Neither fails, and at every moment every value opens with the key that it names."""
     owners = [add_owner(vault, f"owner-{i}") for i in range(3)]

@@ -135,6 +135,7 @@ def test_what_is_kept_has_something_in_each_column(number: int, database_url: st
     ] == []
 
 
+@pytest.mark.invariant(number=10)
 @pytest.mark.one_engine("postgresql", "it compares it with SQLite")
 @each_schema
 def test_both_engines_keep_the_same(number: int, postgres: PostgresServer, tmp_path: Path) -> None:
@@ -186,12 +187,14 @@ def in_order(content: Dump) -> Dump:
 def test_an_upgrade_that_fails_leaves_the_data_as_it_was(
     old: Database, now: datetime, only: Callable[[int], Path]
 ) -> None:
-    """Also what the failing migration had changed already, and the ones before it."""
+    """Also what the failing migration had changed already, and the ones before it. All pending ones
+    are one transaction, and once it is mended they go in."""
     folder = only(NEWEST)
     (folder / f"{NEWEST + 1:04d}_good.sql").write_text(
         "ALTER TABLE secrets ADD COLUMN note TEXT; UPDATE secrets SET note = name, labels = '{}';"
     )
-    (folder / f"{NEWEST + 2:04d}_broken.sql").write_text(
+    broken = folder / f"{NEWEST + 2:04d}_broken.sql"
+    broken.write_text(
         "DELETE FROM audit_events; DROP TABLE remains;\n"
         "INSERT INTO sessions (id) VALUES ('violates NOT NULL');"
     )
@@ -200,6 +203,8 @@ def test_an_upgrade_that_fails_leaves_the_data_as_it_was(
         migrate(old, now)
     assert in_order(unopened(old)) == before
     assert described(old) == schema
+    broken.write_text("CREATE TABLE mended (id BIGINT);")
+    assert migrate(old, now) == 2
 
 
 UPGRADE = """

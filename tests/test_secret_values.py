@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.conftest import ENGINES
 from tests.support.people import Person
-from tests.support.shared import newcomer, pointers, refusal, shared_app
+from tests.support.shared import module_app, newcomer, pointers, refusal
 
 LIMIT = 64 * 1024
 TEXT, BYTES = "text/plain", "application/octet-stream"
 Way = Callable[[Person, bytes], TestResponse]
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture

@@ -142,6 +142,7 @@ def test_each_request_has_exactly_one_line(alice: Client) -> None:
 # --- what a line never tells -------------------------------------------------------------------
 
 
+@pytest.mark.invariant(number=5)
 def test_nothing_that_was_sent_reaches_the_log(alice: Client) -> None:
     """Wherever it stands: path, query, header, cookie, body; and no request id of a client's."""
     port = alice.server.port

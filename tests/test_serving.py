@@ -190,12 +190,6 @@ def test_a_connection_that_ends_while_it_is_looked_at_is_nobodys() -> None:
         assert serving_worker._is_listening(server)
 
 
-def test_the_server_does_not_say_what_it_is(target: Target) -> None:
-    """No name and no version."""
-    for path in ("/healthz", "/account", "/nowhere"):
-        assert not target.send("GET", path).headers.get("Server")
-
-
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_request_that_had_begun_is_answered(tmp_path: Path, how: signal.Signals) -> None:
     """Half of its body was sent when the signal came, the rest comes much later. The answer ends

@@ -11,9 +11,8 @@ import time_machine
 from flask import Flask
 
 from models.times import rfc3339, utcnow
-from tests.conftest import ENGINES
 from tests.support.people import ORIGIN, Person
-from tests.support.shared import newcomer, pointers, refusal, shared_app
+from tests.support.shared import module_app, newcomer, pointers, refusal, shared_app
 from tests.support.tokens import ACCESS, REFRESH, cookie, present
 
 ENDED = (401, "not-authenticated")
@@ -22,14 +21,7 @@ FIELDS = {
     *("address", "client", "current"),
 }
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def shared(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for tests that take an account of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+shared = module_app()
 
 
 @pytest.fixture

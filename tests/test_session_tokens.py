@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from flask import Flask
 
-from tests.conftest import ENGINES
 from tests.support.forgeries import FORGERIES, Forgery, Genuine, taken_from
-from tests.support.shared import indistinct, newcomer, refusal, shared_app
+from tests.support.shared import indistinct, module_app, newcomer, refusal, shared_app
 from tests.support.tokens import ACCESS, REFRESH, cookie, header_of, present
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture(scope="module")

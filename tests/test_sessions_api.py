@@ -17,19 +17,12 @@ from routes.context import vault_of
 from tests.conftest import ENGINES
 from tests.support.people import PASSWORD, Person
 from tests.support.server import Server
-from tests.support.shared import newcomer, refusal, shared_app
+from tests.support.shared import module_app, newcomer, refusal
 from tests.support.tokens import ACCESS, REFRESH, claims_of, cookie, present
 
 ENDED = (401, "not-authenticated")
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture
@@ -110,18 +103,6 @@ def test_either_cookie_is_enough_to_log_out(app: Flask, alice: Person) -> None:
     copied = saved(alice)
     assert present(app, "POST", "/logout", refresh_only).status_code == 200
     assert_dead(app, copied)
-
-
-def test_nobody_else_is_logged_in_by_nothing(app: Flask) -> None:
-    """Every way in but registration and login needs a session."""
-    for method, path in (
-        *(("GET", path) for path in ("/account", "/secrets", "/secrets/a")),
-        *(("POST", path) for path in ("/refresh", "/logout", "/secrets")),
-        *((method, "/secrets/a") for method in ("PUT", "PATCH", "DELETE", "HEAD")),
-    ):
-        answer = present(app, method, path, "")
-        assert answer.status_code == 401, (method, path)
-        assert answer.headers["WWW-Authenticate"].startswith("Cookie ")
 
 
 # --- refreshing ---------------------------------------------------------------------------------

@@ -1,56 +1,44 @@
-"""Sharing: an owner lets somebody read a secret, or write its value, and ends it again."""
+"""Sharing: to whom an owner can show a secret, what both then see, and what the grantee reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from flask import Flask
 
 from models.grants import MAX_GRANTS
-from models.rows import SecretId
-from models.times import rfc3339, utcnow
-from routes.context import vault_of
-from tests.conftest import ENGINES
-from tests.support.api_tokens import machine, missing
 from tests.support.people import Person
-from tests.support.rotation import number, run
-from tests.support.shared import indistinct, newcomer, pointers, refusal, shared_app, unique
-from tests.support.sharing import fill, given, path_of, read, received, shared, unshared, write
-from utils.store import grants
+from tests.support.rotation import number
+from tests.support.shared import (
+    indistinct,
+    module_app,
+    newcomer,
+    pointers,
+    refusal,
+    unique,
+)
+from tests.support.sharing import (
+    SHARED_FIELDS,
+    fill,
+    given,
+    owner_of_db,
+    path_of,
+    read,
+    received,
+    shared,
+    unshared,
+    write,
+)
 from utils.vault import Vault
 
-SHARED_FIELDS = {
-    *("owner", "name", "permission", "granted_at"),
-    *("version", "created_at", "updated_at", "expires_at"),
-}
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
-
-
-@pytest.fixture
-def vault(app: Flask) -> Vault:
-    """What the application works with, to look behind the API."""
-    return vault_of(app)
+app = module_app()
 
 
 @pytest.fixture
 def ada(app: Flask) -> Person:
     """Somebody with a secret that has two versions and a label."""
-    someone = newcomer(app, "ada")
-    someone.put("/secrets/db", json={"secret": "first", "labels": {"team": "canary-label"}})
-    someone.put("/secrets/db", json={"secret": "second"})
-    return someone
+    return owner_of_db(app)
 
 
 @pytest.fixture
@@ -59,7 +47,7 @@ def bob(app: Flask) -> Person:
     return newcomer(app, "bob")
 
 
-# --- granting ----------------------------------------------------------------------------------
+# --- granting -----------------------------------------------------------------------------------
 
 
 def test_a_shared_secret_is_read_by_the_grantee(ada: Person, bob: Person) -> None:
@@ -118,16 +106,6 @@ def test_a_username_is_taken_in_any_case(ada: Person, bob: Person) -> None:
     assert bob.get(path_of(ada, "db").replace("ada", "ADA")).status_code == 200
     unshare = ada.post("/secrets/db:unshare", json={"username": bob.username.title()})
     assert unshare.json == {"username": bob.username, "unshared": True}
-
-
-def test_an_ended_grant_ends_at_once(ada: Person, bob: Person) -> None:
-    """Read, write and list; and it cannot be ended twice."""
-    shared(ada, "db", bob, "write")
-    assert unshared(ada, "db", bob).status_code == 200
-    assert read(bob, ada, "db")[0] == write(bob, ada, "db", "x").status_code == 404
-    assert given(ada, "db") == received(bob) == []
-    assert refusal(unshared(ada, "db", bob)) == (404, "not-found")
-    assert shared(ada, "db", bob).status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -196,10 +174,12 @@ def test_a_secret_has_so_many_grants_and_no_more(app: Flask, vault: Vault, ada: 
     assert shared(ada, "db", over).status_code == 201
 
 
-# --- reading -----------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------
 
 
-def test_the_bare_value_and_an_unchanged_one(ada: Person, bob: Person) -> None:
+def test_a_grantee_gets_the_bare_value_and_304_while_it_is_unchanged(
+    ada: Person, bob: Person
+) -> None:
     """Accept and If-None-Match mean what they mean at /secrets."""
     ada.put(
         "/secrets/cert", data=b"\x00\xff\n", headers={"Content-Type": "application/octet-stream"}
@@ -253,225 +233,3 @@ def test_a_cursor_that_is_none_is_refused(ada: Person, cursor: str) -> None:
     """In both lists."""
     for path in ("/shared", "/secrets/db:shares"):
         assert pointers(ada.get(path, query_string={"cursor": cursor})) == {"?cursor"}
-
-
-# --- writing -----------------------------------------------------------------------------------
-
-
-def test_a_write_is_the_grantees_and_the_secret_stays_the_owners(
-    vault: Vault, ada: Person, bob: Person
-) -> None:
-    """The version carries who wrote it; it is sealed with the owner's key, and the owner reads it;
-    labels and expiry stay."""
-    ada.patch("/secrets/db", json={"expires_at": "2100-01-01T00:00:00Z"})
-    shared(ada, "db", bob, "write")
-    answer = write(bob, ada, "db", "bob's")
-    assert answer.status_code == 200
-    assert answer.json is not None
-    assert set(answer.json) == SHARED_FIELDS
-    assert (answer.json["version"], answer.json["owner"]) == (3, ada.username)
-    own = ada.get("/secrets/db")
-    assert own.json is not None
-    assert (own.json["secret"], own.json["version"]) == ("bob's", 3)
-    assert own.json["labels"] == {"team": "canary-label"}
-    assert own.json["expires_at"] == "2100-01-01T00:00:00.000000Z"
-    assert own.headers["ETag"] == answer.headers["ETag"]
-    with vault.db.read() as tx:
-        rows = tx.all(
-            "SELECT v.number, v.author, v.credential, k.owner_id = s.owner_id, u.username "
-            "FROM secret_versions v JOIN secrets s ON s.id = v.secret_id "
-            "JOIN users u ON u.id = s.owner_id JOIN user_keys k ON k.id = v.key_id "
-            "WHERE u.username = ? ORDER BY v.number",
-            ada.username,
-        )
-    assert [
-        (n, author, credential, bool(own), who) for n, author, credential, own, who in rows
-    ] == [
-        (1, ada.username, "session", True, ada.username),
-        (2, ada.username, "session", True, ada.username),
-        (3, bob.username, "session", True, ada.username),
-    ]
-
-
-def test_a_write_honours_if_match(ada: Person, bob: Person) -> None:
-    """Two who may write can't lose each other's change."""
-    shared(ada, "db", bob, "write")
-    stale = bob.get(path_of(ada, "db")).headers["ETag"]
-    ada.patch("/secrets/db", json={"labels": {}})
-    late = write(bob, ada, "db", "x", headers={"If-Match": stale})
-    assert refusal(late) == (412, "precondition-failed")
-    assert ada.secret("db") == "second"
-    tag = bob.get(path_of(ada, "db")).headers["ETag"]
-    assert write(bob, ada, "db", "x", headers={"If-Match": tag}).status_code == 200
-    blocked = write(bob, ada, "db", "y", headers={"If-None-Match": "*"})
-    assert refusal(blocked) == (412, "precondition-failed")
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ({}, {"#/secret"}),
-        ({"secret": None}, {"#/secret"}),
-        ({"secret": "x", "labels": {}}, {"#"}),
-        ({"secret": "x", "expires_at": None}, {"#"}),
-        ({"secret": "x", "name": "mine"}, {"#"}),
-        ({"secret": "not base64", "encoding": "base64"}, {"#/secret"}),
-        ({"secret": "x", "encoding": "hex"}, {"#/encoding"}),
-        ({"encoding": "text"}, {"#/secret"}),
-    ],
-)
-def test_a_grantee_writes_the_value_and_nothing_else(
-    ada: Person, bob: Person, body: dict[str, Any], expected: set[str]
-) -> None:
-    """Labels, expiry and name are the owner's."""
-    shared(ada, "db", bob, "write")
-    before = ada.get("/secrets/db").json
-    assert pointers(bob.patch(path_of(ada, "db"), json=body)) == expected
-    assert ada.get("/secrets/db").json == before
-
-
-def test_a_value_too_large_is_refused(ada: Person, bob: Person) -> None:
-    """The same limit as everywhere; bytes come as base64."""
-    shared(ada, "db", bob, "write")
-    assert refusal(write(bob, ada, "db", "x" * 65_537)) == (413, "too-large")
-    body = {"secret": "AP8K", "encoding": "base64"}
-    assert bob.patch(path_of(ada, "db"), json=body).status_code == 200
-    assert ada.get("/secrets/db", headers={"Accept": "*/*"}).json["secret"] == "AP8K"  # type: ignore[index]
-
-
-def test_reading_is_not_writing(ada: Person, bob: Person) -> None:
-    """With a grant to read, a write is refused in words that say so, whatever its condition."""
-    shared(ada, "db", bob, "read")
-    for headers in ({}, {"If-Match": '"stale"'}):
-        assert refusal(write(bob, ada, "db", "x", headers=headers)) == (403, "read-only")
-    assert ada.get("/secrets/db").json["version"] == 2  # type: ignore[index]
-
-
-def test_tokens_reach_nothing_of_sharing(ada: Person, bob: Person) -> None:
-    """Neither to share nor to read or write what is shared, with all the scopes there are."""
-    shared(ada, "db", bob, "write")
-    hers, his = machine(ada), machine(bob)
-    body = {"username": bob.username, "permission": "write"}
-    sentences = {
-        missing(answer)
-        for answer in (
-            hers.post("/secrets/db:share", json=body),
-            hers.post("/secrets/db:unshare", json={"username": bob.username}),
-            hers.get("/secrets/db:shares"),
-            his.get("/shared"),
-            his.get(path_of(ada, "db")),
-            his.get(path_of(ada, "absent")),
-            his.patch(path_of(ada, "db"), json={"secret": "x"}),
-        )
-    }
-    assert len(sentences) == 1
-    assert len(given(ada, "db")) == 1
-
-
-def test_a_grant_outlives_a_new_name(vault: Vault, ada: Person, bob: Person) -> None:
-    """It belongs to the secret, not to what it is called."""
-    shared(ada, "db", bob)
-    run(vault, "UPDATE secrets SET name = 'db2' WHERE id = ?", only_secret(vault, ada))
-    assert read(bob, ada, "db")[0] == 404
-    assert read(bob, ada, "db2") == (200, "second")
-    assert [row["name"] for row in received(bob)] == ["db2"]
-
-
-def only_secret(vault: Vault, owner: Person) -> SecretId:
-    """The number of the one secret that *owner* has."""
-    owned = "SELECT s.id FROM secrets s JOIN users u ON u.id = s.owner_id WHERE u.username = ?"
-    return SecretId(number(vault, owned, owner.username))
-
-
-# --- the end of grants -------------------------------------------------------------------------
-
-
-def test_a_deleted_secret_loses_its_grants(vault: Vault, ada: Person, bob: Person) -> None:
-    """They don't come back with its next life."""
-    shared(ada, "db", bob, "write")
-    secret = only_secret(vault, ada)
-    ada.delete("/secrets/db")
-    assert number(vault, "SELECT count(*) FROM grants WHERE secret_id = ?", secret) == 0
-    assert read(bob, ada, "db")[0] == 404
-    assert received(bob) == []
-    ada.put("/secrets/db", json={"secret": "new life"})
-    assert only_secret(vault, ada) == secret
-    assert read(bob, ada, "db")[0] == 404
-    assert given(ada, "db") == []
-
-
-_NEW = {"name": "db", "secret": "new life"}
-BEGINNINGS: dict[str, tuple[str, str, Any]] = {
-    "put": ("PUT", "/secrets/db", {"secret": "new life"}),
-    "post": ("POST", "/secrets", _NEW),
-    "batch": ("POST", "/secrets:batchWrite", {"writes": [{"name": "z", "secret": ""}, _NEW]}),
-    "import": ("POST", "/secrets:import", {"db": "new life"}),
-}
-
-
-@pytest.mark.parametrize("how", BEGINNINGS)
-def test_an_expired_secret_is_closed_and_its_grants_end_with_its_next_life(
-    ada: Person, bob: Person, how: str
-) -> None:
-    """What was granted was that life's, however the next one begins."""
-    soon = utcnow() + timedelta(minutes=5)
-    ada.patch("/secrets/db", json={"expires_at": rfc3339(soon)})
-    shared(ada, "db", bob, "write")
-    assert read(bob, ada, "db") == (200, "second")
-    with time_machine.travel(soon, tick=False):
-        assert read(bob, ada, "db")[0] == write(bob, ada, "db", "x").status_code == 404
-        assert received(bob) == []
-        method, path, body = BEGINNINGS[how]
-        assert ada.request(method, path, json=body).status_code in {200, 201}
-        assert ada.secret("db") == "new life"
-        assert read(bob, ada, "db")[0] == 404
-        assert given(ada, "db") == received(bob) == []
-
-
-def test_nothing_is_left_of_an_account_that_is_deleted(
-    app: Flask, vault: Vault, ada: Person, bob: Person
-) -> None:
-    """Neither what it granted nor what it was granted; other grants stay."""
-    carol = newcomer(app, "carol")
-    bob.put("/secrets/own", json={"secret": "bob's"})
-    shared(ada, "db", bob)
-    shared(bob, "own", ada)
-    shared(ada, "db", carol)
-    assert bob.delete("/account", json={"password": bob.password}).status_code == 200
-    assert [row["username"] for row in given(ada, "db")] == [carol.username]
-    assert received(ada) == []
-    assert read(ada, bob, "own")[0] == 404
-    assert read(carol, ada, "db") == (200, "second")
-
-
-def test_a_disabled_owner_shows_nothing_and_an_enabled_one_again(
-    app: Flask, ada: Person, bob: Person
-) -> None:
-    """Whoever got hold of the account may have shared with themselves: disabling ends that too."""
-    commands = app.test_cli_runner()
-    shared(ada, "db", bob, "write")
-    assert commands.invoke(args=["users", "disable", ada.username]).exit_code == 0
-    assert read(bob, ada, "db")[0] == write(bob, ada, "db", "x").status_code == 404
-    assert received(bob) == []
-    assert commands.invoke(args=["users", "enable", ada.username]).exit_code == 0
-    assert read(bob, ada, "db") == (200, "second")
-    assert len(received(bob)) == 1
-
-
-def test_a_disabled_grantee_can_be_granted_and_use_nothing(
-    app: Flask, ada: Person, bob: Person
-) -> None:
-    """Whether an account is disabled is nobody else's business."""
-    commands = app.test_cli_runner()
-    assert commands.invoke(args=["users", "disable", bob.username]).exit_code == 0
-    assert shared(ada, "db", bob).status_code == 201
-    assert refusal(bob.get(path_of(ada, "db"))) == (401, "not-authenticated")
-    assert commands.invoke(args=["users", "enable", bob.username]).exit_code == 0
-    assert bob.login().status_code == 200
-    assert read(bob, ada, "db") == (200, "second")
-
-
-def test_ending_no_grants_is_no_trouble(vault: Vault) -> None:
-    """Most secrets have none."""
-    with vault.db.write() as tx:
-        grants.end_all(tx, [])

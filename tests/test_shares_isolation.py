@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.conftest import ENGINES
 from tests.support.people import Person
-from tests.support.shared import indistinct, newcomer, refusal, shared_app, unique
+from tests.support.shared import indistinct, module_app, newcomer, refusal, unique
 from tests.support.sharing import path_of, read, received, shared
+
+pytestmark = pytest.mark.invariant(number=8)
 
 CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "GET": ("GET", {}),
@@ -23,14 +23,7 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "PATCH if any": ("PATCH", {"json": {"secret": "stolen"}, "headers": {"If-Match": "*"}}),
 }
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture(scope="module")

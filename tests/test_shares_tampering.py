@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from flask import Flask
 
 from routes.context import vault_of
-from tests.conftest import ENGINES
 from tests.support.people import Person
 from tests.support.rotation import number, run
-from tests.support.shared import newcomer, shared_app, unique
+from tests.support.shared import module_app, newcomer, unique
 from tests.support.sharing import given, read, received, shared, unshared, write
 from utils.macs import grant_mac
 from utils.vault import Vault
@@ -19,14 +16,7 @@ from utils.verify import verify
 
 BOUND = {"secret_id", "grantee_id", "permission", "granted_at", "mac"}
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for tests that take accounts of their own."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture
@@ -133,6 +123,7 @@ def test_a_changed_grant_is_dead(
     assert_dead(bob, ada)
 
 
+@pytest.mark.invariant(number=7)
 def test_a_grant_that_was_moved_is_dead(app: Flask, ada: Person, bob: Person, vault: Vault) -> None:
     """To another secret, to another grantee, or with its secret to another owner."""
     carol = newcomer(app, "carol")
@@ -174,6 +165,7 @@ def test_every_column_is_bound(ada: Person, bob: Person, vault: Vault) -> None:
     assert mac != grant_mac(vault.token_key, bound)
 
 
+@pytest.mark.invariant(number=6)
 def test_the_key_for_grants_is_stored_wrapped(vault: Vault) -> None:
     """A stolen database without the master key forges none."""
     with vault.db.read() as tx:

@@ -73,7 +73,9 @@ def number(db: SqliteDatabase) -> object:
         ((4, 0, 0), False),
     ],
 )
-def test_the_versions_with_the_wal_reset_bug(version: tuple[int, int, int], has_bug: bool) -> None:
+def test_the_versions_with_the_wal_reset_bug_are_known(
+    version: tuple[int, int, int], has_bug: bool
+) -> None:
     """As sqlite.org/wal.html#walresetbug lists them: 3.7.0 to 3.51.2 but for two repaired ones."""
     assert has_wal_reset_bug(version) is has_bug
 
@@ -90,12 +92,14 @@ def without_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "has_wal_reset_bug", lambda: False)
 
 
+@pytest.mark.invariant(number=4)
 def test_a_commit_is_on_disk_when_it_returns(without_bug: None, db: SqliteDatabase) -> None:
-    """Invariant 4: a write-ahead log, synced at every commit. NORMAL would lose the last ones."""
+    """A write-ahead log, synced at every commit. NORMAL would lose the last ones."""
     assert pragma(db, "PRAGMA journal_mode") == "wal"
     assert pragma(db, "PRAGMA synchronous") == 2
 
 
+@pytest.mark.invariant(number=4)
 def test_a_sqlite_with_the_bug_gets_a_rollback_journal(with_bug: None, db: SqliteDatabase) -> None:
     """No WAL, no WAL bug. EXTRA also syncs the folder: a journal that comes back after a power cut
     would undo an acknowledged commit."""
@@ -116,22 +120,6 @@ def test_concurrency_works_without_wal(with_bug: None, db: SqliteDatabase) -> No
 
     at_once([write] * (THREADS // 2) + [read] * (THREADS // 2))
     assert number(db) == THREADS // 2 * 10
-
-
-@pytest.mark.parametrize(
-    ("sql", "value"),
-    [
-        ("PRAGMA foreign_keys", 1),  # invariant 3 hangs on it, and SQLite's default is off
-        ("PRAGMA secure_delete", 1),  # a destroyed key is overwritten
-        ("PRAGMA trusted_schema", 0),
-        ("PRAGMA temp_store", 2),  # no plaintext in temporary files
-        ("PRAGMA busy_timeout", 30_000),
-    ],
-)
-def test_every_connection_is_set_up(db: SqliteDatabase, sql: str, value: int) -> None:
-    """SQLite keeps these per connection: one that misses them would be a hole."""
-    with db.read() as first, db.read() as second:
-        assert first.one(sql) == second.one(sql) == (value,)
 
 
 def test_the_busy_timeout_comes_back(db: SqliteDatabase) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sqlite3
 import stat
 import subprocess
@@ -223,19 +222,6 @@ def test_the_first_start_makes_what_it_needs(
     assert (instance / "master.key").read_text().strip() not in caplog.text
 
 
-def test_working_files_are_private_too(instance: Path, now: datetime) -> None:
-    """The write-ahead log holds what the database holds."""
-    umask = os.umask(0)
-    try:
-        vault = open_vault(Settings(INSTANCE_DIR=instance, BCRYPT_COST=10), now)
-        with vault.db.write() as tx:
-            tx.run("UPDATE users SET state = 'disabled'")
-            assert {mode(path) for path in instance.iterdir()} == {0o600}
-        vault.close()
-    finally:
-        os.umask(umask)
-
-
 def test_with_configured_keys_nothing_is_made_on_disk(
     database_url: str, instance: Path, now: datetime
 ) -> None:
@@ -269,19 +255,6 @@ def test_a_low_hashing_cost_is_pointed_out(
     """The setting goes that low only for tests like these."""
     open_vault(settings, now).close()
     assert "SECRETS_BCRYPT_COST is below 10" in caplog.text
-
-
-# --- a stolen database -------------------------------------------------------------------------
-
-
-@on_one_engine
-def test_a_copied_database_does_not_start_elsewhere(used: Vault, tmp_path: Path) -> None:
-    """Without the master key it is not even a service with other people's names in it."""
-    used.db.close()
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    shutil.copy(tmp_path / "secrets.db", elsewhere / "secrets.db")
-    assert used.master.current in refusal(elsewhere)
 
 
 def test_an_empty_database_beside_a_used_master_key_is_pointed_out(

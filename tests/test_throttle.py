@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -17,10 +16,9 @@ from models.errors import TooManyAttempts
 from models.rows import SystemKey, UserId
 from models.times import utcnow
 from routes.context import vault_of
-from tests.conftest import ENGINES
 from tests.support.people import Person
 from tests.support.race import at_once
-from tests.support.shared import shared_app, unique
+from tests.support.shared import module_app, unique
 from utils.db import Database
 from utils.store import attempts
 from utils.throttle import Throttle, source_of
@@ -30,14 +28,7 @@ WINDOW = timedelta(minutes=15)
 HOME = "192.0.2.1"
 NOW = utcnow()
 
-
-@pytest.fixture(scope="module", params=ENGINES)
-def app(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    """One application for the whole module, on each engine."""
-    with shared_app(request, request.param, tmp_path_factory) as application:
-        yield application
+app = module_app()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """A database that is locked, read-only, full or away: 503, nothing half done, and then it goes on.
 
-Invariant 10 of DESIGN.md asks both engines to behave the same; how they get into trouble differs.
+Both engines behave the same; how they get into trouble differs.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ def _locked_by_another_process(url: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.invariant(number=10)
 def test_a_lock_of_another_process_costs_writers_a_wait_and_readers_nothing(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -124,6 +125,7 @@ def _as_if_not_root() -> tuple[str, ...]:
     return ("setpriv", f"--bounding-set={without}", f"--inh-caps={without}")
 
 
+@pytest.mark.invariant(number=10)
 def test_a_read_only_sqlite_database_can_be_read(tmp_path: Path) -> None:
     """Files and folder without write permission: a server starts on them and serves reads; and
     writes again as soon as it may, without a restart."""
@@ -149,6 +151,7 @@ def _set_writable(folder: Path, writable: bool) -> None:
         path.chmod(mode | stat.S_IWUSR if writable else mode & ~stat.S_IWUSR)
 
 
+@pytest.mark.invariant(number=10)
 @pytest.mark.one_engine("postgresql", "SQLite's own test is above")
 def test_a_read_only_postgresql_database_can_be_read(
     postgres: PostgresServer, tmp_path: Path

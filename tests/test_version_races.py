@@ -181,6 +181,9 @@ def test_a_change_between_a_sweeps_reading_and_its_exchange_is_no_fault(
     assert sorted(key["state"] for key in found["user_keys"]) == ["current", "destroyed"]
 
 
+@pytest.mark.invariant(number=1)
+@pytest.mark.invariant(number=2)
+@pytest.mark.invariant(number=3)
 def test_all_of_it_at_once_leaves_nothing_unreadable(vault: Vault, clients: list[Person]) -> None:
     """Writers of every kind and a rotation, for a while: no answer is a surprise."""
 

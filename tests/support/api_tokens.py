@@ -47,6 +47,14 @@ def machine(owner: Person, name: str = "job", **fields: Any) -> Machine:
     return Machine(owner.client.application, made(owner, name, **fields)["token"])
 
 
+def listed(person: Person, query: str = "") -> list[dict[str, Any]]:
+    """The person's tokens, as the list tells them."""
+    response = person.get(f"/tokens{query}")
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.json["tokens"]  # type: ignore[index]
+    return found
+
+
 @dataclass(frozen=True)
 class Route:
     """A call about the secret NAME, and the scope that it needs."""

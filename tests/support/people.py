@@ -68,6 +68,13 @@ class Person:
         return value
 
 
+def clients(app: Flask, username: str, count: int) -> list[Person]:
+    """Devices of one person, logged in."""
+    found = [Person(app, username) for _ in range(count)]
+    assert [client.login().status_code for client in found] == [200] * count
+    return found
+
+
 def problem(response: TestResponse) -> str:
     """The kind of a problem response: the last part of its ``type``."""
     assert response.content_type == "application/problem+json", response.text

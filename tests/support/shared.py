@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from config import Settings
 from routes.context import vault_of
+from tests.support.engines import ENGINES
 from tests.support.people import Person, problem
 from tests.support.postgres import PostgresServer
 
@@ -47,6 +48,19 @@ def shared_app(
     )
     yield application
     vault_of(application).close()
+
+
+def module_app(**settings: Any) -> object:
+    """The fixture ``app`` of a module: one application for all its tests, on each engine."""
+
+    @pytest.fixture(scope="module", params=ENGINES)
+    def app(
+        request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Flask]:
+        with shared_app(request, request.param, tmp_path_factory, **settings) as application:
+            yield application
+
+    return app
 
 
 def unique(username: str) -> str:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from flask import Flask
 from werkzeug.test import TestResponse
 
+from models.rows import UserId
 from tests.support.people import Person
-from tests.support.shared import unique
+from tests.support.rotation import number, wait_until
+from tests.support.shared import newcomer, unique
 from utils.vault import Vault
+
+SHARED_FIELDS = {
+    *("owner", "name", "permission", "granted_at"),
+    *("version", "created_at", "updated_at", "expires_at"),
+}
+
+
+def owner_of_db(app: Flask) -> Person:
+    """Ada, logged in, with a secret "db" that has two versions and a label."""
+    someone = newcomer(app, "ada")
+    someone.put("/secrets/db", json={"secret": "first", "labels": {"team": "canary-label"}})
+    someone.put("/secrets/db", json={"secret": "second"})
+    return someone
 
 
 def shared(
@@ -68,6 +85,23 @@ def fill(vault: Vault, secret: int, count: int) -> None:
                 secret,
                 secret * 1000 + i,
             )
+
+
+def user_id(vault: Vault, username: str) -> UserId:
+    """The number of an account."""
+    return UserId(number(vault, "SELECT id FROM users WHERE username = ?", username))
+
+
+def waits(vault: Vault) -> None:
+    """Until a request waits for a lock; SQLite doesn't tell."""
+    if vault.db.dialect.row_locks:
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        wait_until(lambda: number(vault, waiting) > 0, "a request waits for a lock")
+    else:
+        time.sleep(0.3)
 
 
 def _pages(person: Person, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
