@@ -1,5 +1,5 @@
-"""The servers under test: the service, and bare Flask beside it, both started as the README starts
-the service behind a proxy: ``python -m utils.serving --plain-http``."""
+"""The servers under test: the service, and bare Flask beside it, both started as docs/operation.md
+starts the service behind a proxy: ``python -m utils.serving --plain-http``."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ class TooManyAttempts(TryLater):
     """Passwords are being guessed. The same answer whichever limit it was, and for every name."""
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__("Too many attempts. Try again after `Retry-After` seconds.")
+        super().__init__(f"Too many attempts. Try again after {retry_after_seconds} s.")
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -211,8 +211,8 @@ class TooManyRegistrations(TryLater):
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(
-            "Too many accounts were registered from this address. Try again after `Retry-After` "
-            "seconds."
+            "Too many accounts were registered from this address. Try again after "
+            f"{retry_after_seconds} s."
         )
         self.retry_after_seconds = retry_after_seconds
 
@@ -221,7 +221,7 @@ class TooManyRequests(TryLater):
     """A source or a principal sends faster than it may. Nothing was done."""
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__("Too many requests. Try again after `Retry-After` seconds.")
+        super().__init__(f"Too many requests. Try again after {retry_after_seconds} s.")
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -155,7 +155,9 @@ def end_session(call: Call[requests.Nothing, requests.NoQuery], session_id: str)
             if ended:
                 call.record(tx, session_id)
     if not ended:
-        raise NotFound("No session of yours has this id, or it has ended.")
+        raise NotFound(
+            "No session of yours has this id, or it has ended. GET /sessions lists them."
+        )
     response = answer(responses.SessionsEnded(sessions_ended=1))
     if session_id == session.id:
         tokens.clear_cookies(response)

@@ -85,5 +85,5 @@ def delete_token(call: Call[requests.Nothing, requests.NoQuery], token_id: str) 
             if deleted:
                 call.record(tx, token_id)
     if not deleted:
-        raise NotFound("No token of yours has this id.")
+        raise NotFound("No token of yours has this id. GET /tokens lists them.")
     return answer(responses.TokenDeleted(id=token_id))

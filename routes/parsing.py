@@ -36,6 +36,9 @@ _BARE_KINDS: dict[str, ValueKind] = {"text/plain": "text", "application/octet-st
 _EXACT = 2**53
 _LONGEST_NUMBER = 40  # digits; no field of ours takes more
 _FIELD_OF_KIND = {"base64": "secret", "secret": "secret"}
+# What is plain enough in pydantic's sentences, between how it begins and what it adds.
+_PYDANTIC = re.compile(r"^\w+ should (.*?)(?: after validation, not \d+)?$")
+_JSON_TYPES = {"dict_type": "must be a JSON object", "int_type": "must be a whole number"}
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DRAIN_LIMIT = 16 * 1024 * 1024
 
@@ -64,7 +67,7 @@ def parse_body(model: type[Body]) -> Body:
         return _validate(model, model.fields_of_bare(data, kind), "#/")
     if issubclass(model, ImportFile):
         return _validate(model, _fields_of_file(model, data), "#/")
-    _require_json()
+    _require_json(model)
     return _validate(model, parse_json(data), "#/")
 
 
@@ -114,6 +117,9 @@ def parse_json(data: bytes) -> Any:
         raise MalformedRequest("The body must be JSON in UTF-8.") from error
     except RecursionError as error:
         raise MalformedRequest("The JSON is nested too deeply.") from error
+    except json.JSONDecodeError as error:
+        where = f"it is not at line {error.lineno}, column {error.colno}" if data else "it is empty"
+        raise MalformedRequest(f"The body must be valid JSON; {where}.") from error
     except ValueError as error:
         raise MalformedRequest("The body must be valid JSON.") from error
 
@@ -192,7 +198,10 @@ def _require_announced_end(data: bytes) -> None:
         and request.environ["SERVER_PROTOCOL"].startswith("HTTP/1")
     )
     if not announced:
-        raise LengthRequired("Send a bare value with Content-Length, or send it as JSON.")
+        raise LengthRequired(
+            "Send a bare value with Content-Length, or send it as JSON (curl, from a pipe: "
+            "-H 'Content-Type: application/octet-stream' --data-binary @- instead of -T -)."
+        )
 
 
 def _drain(announced: int) -> None:
@@ -220,12 +229,15 @@ def _is_utf8() -> bool:
     return request.mimetype_params.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
 
 
-def _require_json() -> None:
-    if request.mimetype != "application/json" or not _is_utf8():
-        raise UnsupportedMediaType(
-            "Send JSON in UTF-8, with the header Content-Type: application/json "
-            "(curl: -H 'Content-Type: application/json')."
-        )
+def _require_json(model: type[requests.Request]) -> None:
+    if request.mimetype == "application/json" and _is_utf8():
+        return
+    bare = media_types(model)[1:]
+    raise UnsupportedMediaType(
+        "Send JSON in UTF-8, with the header Content-Type: application/json "
+        "(curl: -H 'Content-Type: application/json')"
+        + (f", or the value alone as {' or '.join(bare)}." if bare else ".")
+    )
 
 
 def _validate(model: type[Body], given: Any, root: str) -> Body:
@@ -254,10 +266,19 @@ def _field_problems(
         elif found["type"] == "missing":
             problems[f"{place}{field}"] = "is required"
         else:
-            problems[f"{place}{field}" if known else place] = str(found["msg"])
+            words = _in_our_words(found["type"], found["msg"])
+            if len(loc) > 1:  # of a list or an object
+                words = f"each entry {words}"
+            problems[f"{place}{field}" if known else place] = words
     return [
         FieldProblem(pointer.rstrip("/") or "#", detail) for pointer, detail in problems.items()
     ]
+
+
+def _in_our_words(kind: str, message: str) -> str:
+    """What something must be, for callers who know JSON and no Python."""
+    plain = _PYDANTIC.sub(r"must \1", message).replace("a valid ", "a ")
+    return _JSON_TYPES.get(kind, plain)
 
 
 def _innermost(

@@ -72,6 +72,7 @@ METHOD_NOT_ALLOWED = Kind(405, "method-not-allowed", "The URL has no such method
 UNKNOWN_URL = Kind(404, "unknown-url", "The URL does not exist")
 INTERNAL_ERROR = Kind(500, "internal-error", "The service made a mistake")
 
+_ALL_CALLS = "GET /openapi.json lists all calls, as does /docs in a browser"
 _OURS_TO_MEND = "The service could not answer. Report the request id to whoever operates it."
 
 
@@ -131,11 +132,12 @@ def _http(error: HTTPException) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-        return _problem(METHOD_NOT_ALLOWED, "`Allow` lists the methods of this URL.", {}, headers)
+        detail = f"This URL takes {headers['Allow']}; {_ALL_CALLS}."
+        return _problem(METHOD_NOT_ALLOWED, detail, {}, headers)
     if isinstance(error, RequestEntityTooLarge):
         return _ours(errors.BodyTooLarge("The request body is too large."))
     if error.code == HTTPStatus.NOT_FOUND:
-        return _problem(UNKNOWN_URL, "Check the URL: the README lists all of them.", {}, {})
+        return _problem(UNKNOWN_URL, f"Check the URL: {_ALL_CALLS}.", {}, {})
     if error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
         status = HTTPStatus(error.code)
         kind = Kind(error.code, status.phrase.lower().replace(" ", "-"), status.phrase)

@@ -122,7 +122,7 @@ def _note_route(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
 
 @functools.lru_cache(maxsize=256)
 def _as_documented(rule: str) -> str:
-    """``/secrets/<name>``, as the README writes it, without the converter."""
+    """``/secrets/<name>``, as docs/api.md writes it, without the converter."""
     return re.sub(r"<[a-z_]+:", "<", rule)
 
 

@@ -138,7 +138,10 @@ def _refuse_foreign_origin(settings: Settings) -> None:
     origin = request.headers.get("Origin")
     site = request.headers.get("Sec-Fetch-Site", "none")
     if (origin is not None and origin.lower() not in own) or site in {"cross-site", "same-site"}:
-        raise ForeignOrigin("This request was sent for another site's page, and is refused.")
+        raise ForeignOrigin(
+            "This request was sent for another site's page. Call the API from its own origin, or "
+            "not from a browser."
+        )
 
 
 class _Headers:

@@ -51,8 +51,8 @@ def test_a_token_is_read_back_as_it_was_written() -> None:
     assert len({token.id for token in made} | {token.secret for token in made}) == 400
 
 
-def test_the_checksum_is_that_of_the_readme() -> None:
-    """Worked out here by the README's words alone, as the author of a scanner would."""
+def test_the_checksum_is_that_of_the_documents() -> None:
+    """Worked out here by the words of docs/api.md alone, as the author of a scanner would."""
     for token in [new_token().written() for _ in range(50)]:
         body, _, checksum = token.rpartition("_")
         number = sum(
@@ -67,9 +67,9 @@ def test_the_spelling_does_not_change() -> None:
     assert known.written() == KNOWN + "2fkCXj"
 
 
-def test_the_readme_tells_scanners_the_pattern() -> None:
+def test_scanners_are_told_the_pattern() -> None:
     """And a scanner that uses it finds a token in a line of text."""
-    assert f"`\\b{API_TOKEN.pattern}\\b`" in docs.read("README.md")
+    assert f"`\\b{API_TOKEN.pattern}\\b`" in docs.read("docs/api.md")
     token = new_token().written()
     assert re.findall(rf"\b{API_TOKEN.pattern}\b", f"TOKEN='{token}';") == [token]
     assert re.fullmatch(r"\w+", token), "a double click selects all of it"

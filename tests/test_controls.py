@@ -84,7 +84,7 @@ def test_the_words_that_no_password_may_hold_are_documented() -> None:
 
 
 def doors(app: Flask, *rules: object) -> set[str]:
-    """The calls whose access rule is one of *rules*, as the README writes them."""
+    """The calls whose access rule is one of *rules*, as docs/api.md writes them."""
     return {
         f"{method} {re.sub(r'<[a-z_]+:', '<', rule.rule)}"
         for rule in app.url_map.iter_rules()

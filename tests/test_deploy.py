@@ -237,11 +237,14 @@ def test_each_line_of_the_crontab_works(installed: Machine) -> None:
     assert len(list(installed.backups.iterdir())) == 1
 
 
-def test_the_lines_of_the_readme_are_in_the_crontab() -> None:
+def test_the_lines_of_the_documents_are_in_the_crontab() -> None:
     """Who reads only one of them misses nothing that the other says otherwise."""
     crontab = (FOLDER / "crontab").read_text("utf-8")
     shown = [
-        block.text for block in docs.blocks(docs.read("README.md")) if block.language == "cron"
+        block.text
+        for document in ("README.md", "docs/operation.md")
+        for block in docs.blocks(docs.read(document))
+        if block.language == "cron"
     ]
     assert len(shown) >= 2
     for text in shown:

@@ -22,15 +22,16 @@ DOCUMENTS = sorted(
 )
 
 
-def test_the_readme_has_every_setting_with_its_default_and_meaning() -> None:
+def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
     """The table is made from config.py; a new setting is documented by being described there."""
     expected = docs.settings_table()
-    assert expected in docs.read("README.md"), f"put this into the README:\n\n{expected}\n"
+    text = docs.read("docs/configuration.md")
+    assert expected in text, f"put this into docs/configuration.md:\n\n{expected}\n"
 
 
-def test_the_readme_has_every_route(app: Flask) -> None:
-    """A call that is not in the table does not exist for whoever reads it, and the reverse."""
-    table = docs.rows(docs.section(docs.read("README.md"), "## The API at a glance"))
+def test_every_route_is_documented(app: Flask) -> None:
+    """A call that is in no table does not exist for whoever reads them, and the reverse."""
+    table = docs.rows(docs.section(docs.read("docs/api.md"), "## Calls"))
     documented = [cells[0].strip("`") for cells in table]
     existing = {
         f"{method} {re.sub(r'<[a-z_]+:', '<', rule.rule)}"
@@ -39,6 +40,14 @@ def test_the_readme_has_every_route(app: Flask) -> None:
     }
     assert set(documented) == existing
     assert len(documented) == len(existing)
+
+
+def test_every_action_of_the_audit_trail_is_documented(app: Flask) -> None:
+    """``GET /audit?action=`` with another word finds nothing, and says nothing against it."""
+    text = docs.section(docs.read("docs/api.md"), "## Audit trail")
+    actions = {getattr(view, "audit", None) for view in app.view_functions.values()}
+    missing = {one for one in actions if isinstance(one, str) and f"`{one}`" not in text}
+    assert missing == set()
 
 
 def test_every_kind_of_problem_is_documented() -> None:
@@ -73,7 +82,7 @@ def test_the_example_of_a_problem_is_a_problem() -> None:
 )
 def test_the_limits_are_those_of_the_code(row: str, numbers: list[int]) -> None:
     """Somebody plans with these numbers."""
-    table = dict(docs.rows(docs.section(docs.read("README.md"), "## Limits")))
+    table = dict(docs.rows(docs.section(docs.read("docs/api.md"), "## Limits")))
     shown = {int(found.replace(",", "")) for found in re.findall(r"\d+(?:,\d{3})*", table[row])}
     assert shown >= set(numbers)
 

@@ -109,7 +109,7 @@ def test_what_hostile_values_do_where_nothing_quotes_them(tmp_path: Path) -> Non
     ],
 )
 def test_a_name_becomes_a_variable(name: str, prefix: str, variable: str) -> None:
-    """The rule of the README: the folder is cut off; what is a variable's name already stays."""
+    """The rule of docs/api.md: the folder is cut off; what is a variable's name already stays."""
     assert variable_name(SecretName(name), prefix) == variable
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import subprocess
 import sys
@@ -32,9 +31,8 @@ NAMES = 20
 def guide() -> tuple[list[str], list[str]]:
     """The commands of the guide: those that make a backup, and those that restore it."""
     text = section(read("docs/postgresql.md"), "## Backup and restore")
-    dump, restore = (block.text for block in blocks(text) if block.language == "console")
-    found = [re.findall(r"^\$ (.*)$", one, re.MULTILINE) for one in (dump, restore)]
-    return found[0], found[1]
+    dump, restore = (block.text for block in blocks(text) if block.language == "sh")
+    return dump.splitlines(), restore.splitlines()
 
 
 def paste(

@@ -1,4 +1,5 @@
-"""Every command of the README, in order, as somebody does who follows it from top to bottom.
+"""Every command of the README, and of the documents that go on from there, in order, as somebody
+does who follows them from top to bottom.
 
 Real are: the files (a copy of the tree, as a clone would have it), make, the virtual environment,
 pip with the README's requirements file, bash, curl, openssl, and each server. Four things are
@@ -10,6 +11,8 @@ not as on a user's machine:
 - ports 5000 and 8443 are replaced by free ones, in the text and by FLASK_RUN_PORT (``flask run``,
   the walkthrough) and PORT (``make serve``);
 - ``make test`` is not run: it would run this test.
+
+A fresh terminal has no ``flask`` and no ``python`` until the environment is activated in it.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ from tests.support.server import ROOT
 from tests.support.terminal import Terminal, wait_until
 
 README = docs.read("README.md")
+FOLLOWED = ("README.md", "docs/keys.md", "docs/operation.md")  # in this order
+OTHERS = sorted({f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} - set(FOLLOWED))
 
 NOT_RUN = {
     "git clone https://github.com/yourusername/secrets-manager-api.git\ncd secrets-manager-api\n": (
@@ -45,16 +50,16 @@ RUNS_IN_A_TEST = {"bash", "console", "cron"}  # of a crontab line, the command i
 
 def test_the_readme_works_from_top_to_bottom(reader: Reader) -> None:
     """Each command exits with 0, and prints what the README says it prints."""
-    found = docs.blocks(README)
-    for number, block in enumerate(found):
-        if block.language != "bash" or block.text in NOT_RUN:
-            continue
-        printed = reader.follow(block)
-        expected = found[number + 1] if number + 1 < len(found) else None
-        if expected is not None and expected.language == "console":
-            assert _is_like(printed, reader.with_ports(expected.text)), (
-                f"README line {expected.line} promises other output than: {printed}"
-            )
+    for document in FOLLOWED:
+        found = docs.blocks(docs.read(document))
+        for block, expected in zip(found, [*found[1:], None], strict=True):
+            if block.language != "bash" or block.text in NOT_RUN:
+                continue
+            printed = reader.follow(block)
+            if expected is not None and expected.language == "console":
+                assert _is_like(printed, reader.with_ports(expected.text)), (
+                    f"{document} line {expected.line} promises other output than: {printed}"
+                )
 
 
 def test_what_is_not_run_is_in_the_readme() -> None:
@@ -66,11 +71,19 @@ def test_what_is_not_run_is_in_the_readme() -> None:
         assert any(text.startswith(start) for text in texts)
 
 
-def test_every_block_has_a_language_that_says_whether_it_runs() -> None:
+@pytest.mark.parametrize("document", FOLLOWED)
+def test_every_block_has_a_language_that_says_whether_it_runs(document: str) -> None:
     """``sh``, ``shell`` or nothing would be a command that no test runs."""
-    for block in docs.blocks(README):
-        assert block.language in RUNS_IN_A_TEST, f"README line {block.line}"
-    assert README.count("\n```") == 2 * len(docs.blocks(README)), "a fence is indented or open"
+    text = docs.read(document)
+    for block in docs.blocks(text):
+        assert block.language in RUNS_IN_A_TEST, f"{document} line {block.line}"
+    assert text.count("\n```") == 2 * len(docs.blocks(text)), "a fence is indented or open"
+
+
+@pytest.mark.parametrize("document", OTHERS)
+def test_no_other_document_has_commands_to_paste(document: str) -> None:
+    """They would be run by nobody but its readers. What is ``sh`` has a host's name to replace."""
+    assert all(block.language != "bash" for block in docs.blocks(docs.read(document)))
 
 
 def test_output_always_follows_the_commands_that_print_it() -> None:
@@ -125,6 +138,10 @@ class Reader:
         log = self._folder / f"terminal-{len(self._terminals)}.log"
         copy = self._folder / "secrets-manager-api"
         self._terminals.append(Terminal(copy, self._environ(), log))
+        for program in ("flask", "python"):
+            self._terminals[-1].run(
+                f'{program}() {{ : "${{VIRTUAL_ENV:?is not activated}}"; command {program} "$@"; }}'
+            )
 
     def _environ(self) -> dict[str, str]:
         """A fresh login's, and what the module's docstring lists. Nothing that measures coverage:

@@ -185,7 +185,7 @@ def log_in(front: Front | ProductionServer, certificate: Certificate, log: Path)
 def setup(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Setup]:
-    """Both that the README describes."""
+    """Both that docs/operation.md describes."""
     folder = tmp_path_factory.mktemp("setup")
     certificate = make_certificate(folder)
     if request.param == "nginx":

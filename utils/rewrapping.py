@@ -5,7 +5,7 @@ a rotation, and no journal: what is left to do is what is under another master k
 crash the next run does the rest. Beside servers, rotations and another run it is safe because a
 wrapped key is exchanged by compare-and-set on its old text: whoever destroyed the key meanwhile, or
 wrapped it anew, was first. A node that does not have the new master key yet cannot open what was
-exchanged; so every node gets it before (README, "Replacing a master key").
+exchanged; so every node gets it before (docs/keys.md, "Replacing a master key").
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _LEGIBLE = "23456789abcdefghjkmnpqrstuvwxyz"
 _ONE_TIME_LENGTH = 24
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 22, 43, 6  # 131 bits, 256 bits, 32 bits
-# The README shows it, for scanners.
+# docs/api.md shows it, for scanners.
 API_TOKEN = re.compile(r"smt_[0-9A-Za-z]{22}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}")
 
 

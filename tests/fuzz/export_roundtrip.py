@@ -21,7 +21,7 @@ _VALUES = 10_000
 _BATCH = 200
 # What a format cannot carry is refused; tests/test_export.py shows that, for each of these.
 _CANNOT = {"shell": "\0", "dotenv": "\0", "docker": "\0\n\r", "json": ""}
-# Names of secrets, and of the variables that the README says they become.
+# Names of secrets, and of the variables that docs/api.md says they become.
 _NAMES = (("VALUE_{}", "VALUE_{}"), ("value-{}.x", "VALUE_{}_X"), ("{}/a@b", "_{}_A_B"))
 
 

@@ -38,7 +38,7 @@ writes = st.lists(
 # In a .env file a carriage return ends a line, and a dollar sign may begin more than a text.
 plain = st.one_of(few, texts.map(lambda text: re.sub(r"[\r$]", "", text)))
 files = st.dictionaries(st.sampled_from(["a", "b", "b/c", "xb", "A"]), plain, max_size=4)
-# Why a format cannot carry a text; see the README.
+# Why a format cannot carry a text; see docs/api.md.
 CANNOT = {"shell": "\0", "dotenv": "\0", "docker": "\0\r\n", "json": ""}
 
 

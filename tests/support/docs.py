@@ -64,7 +64,7 @@ def anchors(markdown: str) -> set[str]:
 
 
 def settings_table() -> str:
-    """All settings as the README shows them."""
+    """All settings as docs/configuration.md shows them."""
     lines = ["| Setting | Default | Meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = _shown(field.default)

@@ -106,7 +106,7 @@ def nginx(server: Server, certificate: Certificate, folder: Path) -> Iterator[Fr
 def service_behind_nginx(
     folder: Path, certificate: Certificate, environ: dict[str, str] | None = None
 ) -> Iterator[Front]:
-    """Both, as the README has it."""
+    """Both, as docs/operation.md has it."""
     server = ProductionServer(folder / "instance", {**BEHIND, **(environ or {})})
     with server, nginx(server, certificate, folder / "nginx") as front:
         yield front
