@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cryptography.fernet import Fernet
 
-from models.rows import Ciphertext, KeyId, SecretId, UserId, Value, WrappedKey
+from models.rows import Ciphertext, KeyId, SecretId, SystemKey, TokenId, UserId, Value, WrappedKey
 from utils.crypto import MasterKeys, UserKey, unseal
+from utils.tokens import TokenText, grant_mac, token_mac
 
 # Made on 2026-11-24. A database out there holds thousands like these: whoever changes the format
 # must go on opening them, and so must leave these lines alone.
@@ -49,3 +50,18 @@ def test_what_was_wrapped_long_ago_still_opens() -> None:
     assert unseal(opened, KNOWN_BYTES, *ROW).data == b"\x00\xff"
     pepper = WrappedKey(KNOWN_PEPPER, KNOWN_FINGERPRINT)
     assert master.unwrap_system_key(pepper, "pepper", 1) == b"x" * 8
+
+
+# Worked out by hand from what the key signs, as JSON: ["v1 api-token", id, secret, owner, name,
+# scopes, prefixes, networks, made, ends] and ["v1 grant", secret, owner, grantee, permission,
+# since].
+KNOWN_TOKEN_MAC = "f4eb87976bdfceeda1596f6d89b8c0c80adbabb14c65b3e69c0127242d1c2590"
+KNOWN_GRANT_MAC = "8f326f71a85d5b7efa42d65cdbeec654f06cf18a94a5e580bda09ede7e2be66c"
+
+
+def test_what_was_signed_long_ago_is_still_genuine() -> None:
+    """A change of what a MAC covers, or of its label, would end every API token and every grant."""
+    key, token = SystemKey(b"k" * 44), TokenText(TokenId("A" * 22), "B" * 43)
+    row = (7, "deploy", "read write", "app/", "", 1_700_000_000_000_000, None)
+    assert token_mac(key, token, row) == KNOWN_TOKEN_MAC
+    assert grant_mac(key, (13, 7, 8, "read", 1_700_000_000_000_000)) == KNOWN_GRANT_MAC
