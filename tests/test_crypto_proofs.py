@@ -3,12 +3,15 @@ refusal says which of the few reasons it was."""
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from typing import cast
 
 import pytest
 from cryptography.fernet import Fernet
 
-from models.errors import MissingMasterKey, Undecryptable
+from models.errors import ConfigurationError, MissingMasterKey, Undecryptable
 from models.rows import KeyId, SecretId, SystemKey, UserId, Value
 from utils.crypto import (
     MasterKeys,
@@ -35,8 +38,8 @@ class Forgetful(Fernet):
     """Encrypts something else, as broken memory could."""
 
     def encrypt(self, data: bytes) -> bytes:
-        """The first half of it."""
-        return super().encrypt(data[: len(data) // 2])
+        """All of it but the last byte."""
+        return super().encrypt(data[:-1])
 
 
 # --- values ------------------------------------------------------------------------------------
@@ -65,7 +68,7 @@ def test_a_value_of_another_row_is_not_encrypted_anew() -> None:
 def test_a_value_that_would_not_come_out_again_is_not_given_back() -> None:
     """The old ciphertext stays where it is: it still opens."""
     broken = cast(UserKey, Forgetful(Fernet.generate_key()))
-    with pytest.raises(Undecryptable):
+    with pytest.raises(Undecryptable, match="did not survive its re-encryption"):
         reseal(OLD, broken, seal(OLD, VALUE, *ROW), *ROW)
 
 
@@ -108,6 +111,15 @@ def test_a_key_of_another_row_is_not_wrapped_anew() -> None:
         MasterKeys([CURRENT]).rewrap_user_key(user, *KEY_ROW)
 
 
+def test_a_key_that_would_not_come_out_again_is_not_given_back() -> None:
+    """The old master key goes on being needed for it, and opens it."""
+    both = MasterKeys([CURRENT, FORMER])
+    wrapped = MasterKeys([FORMER]).wrap_user_key(MATERIAL, *KEY_ROW)
+    both._by_fingerprint[both.current] = Forgetful(CURRENT)
+    with pytest.raises(Undecryptable, match="did not survive being wrapped anew"):
+        both.rewrap_user_key(wrapped, *KEY_ROW)
+
+
 def test_opened_keys_are_remembered_up_to_a_number() -> None:
     """A process serves any number of accounts: what it remembers must not grow with them."""
     master = MasterKeys([CURRENT])
@@ -122,6 +134,16 @@ def test_an_opened_key_is_remembered_for_its_own_row() -> None:
     assert master.unwrap_user_key(user, *KEY_ROW) is master.unwrap_user_key(user, *KEY_ROW)
     with pytest.raises(Undecryptable):
         master.unwrap_user_key(user, UserId(8), KEY_ROW[1])
+
+
+def test_a_refused_master_key_comes_with_the_way_to_make_one() -> None:
+    """Which makes one: the line is taken as it is printed."""
+    with pytest.raises(ConfigurationError) as refused:
+        MasterKeys(["hunter2"])
+    _, python, code, end = re.split("(python -c )'(.*)'", str(refused.value))
+    assert (python, end) == ("python -c ", "")
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert MasterKeys([made.stdout.strip()]).current
 
 
 def test_a_missing_master_key_comes_with_the_way_out() -> None:

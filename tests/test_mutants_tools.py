@@ -52,6 +52,7 @@ def test_a_row_counts_what_mutmut_tells() -> None:
     ("before", "after", "same"),
     [
         ("DELETE FROM secrets", "delete from secrets", True),
+        ("RETURNING id", "returning id", True),
         ("WHERE owner_id = ?", "WHERE OWNER_ID = ?", True),
         ("WHERE state = 'retired'", "where state = 'retired'", True),
         ("WHERE state = 'retired'", "WHERE STATE = 'RETIRED'", False),

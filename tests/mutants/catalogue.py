@@ -28,7 +28,12 @@ _REWRAPPING = (
 MODULES: Mapping[str, tuple[str, ...]] = {
     "models/powers.py": ("test_api_token_powers", "test_api_token_lists"),
     "routes/tokens.py": ("test_session_tokens", "test_sessions_api", "test_csrf"),
-    "utils/crypto.py": ("test_crypto", "test_crypto_format", "test_crypto_proofs"),
+    "utils/crypto.py": (
+        "test_crypto",
+        "test_crypto_format",
+        "test_crypto_proofs",
+        "test_crypto_use",
+    ),
     "utils/passwords.py": ("test_passwords", "test_hash_upgrades"),
     "utils/patience.py": ("test_rotation_crashes",),
     "utils/reencryption.py": ("test_reencryption_on_read", "test_rotation"),
@@ -36,7 +41,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "utils/rotation.py": _ROTATION,
     "utils/store/ciphertexts.py": ("test_key_counts", "test_reencryption_on_read", *_ROTATION),
     "utils/store/keys.py": ("test_key_counts", "test_keys_api", *_ROTATION),
-    "utils/store/system.py": ("test_signing_keys", "test_rewrapping_races"),
+    "utils/store/system.py": ("test_system_keys", "test_rewrapping_races"),
     "utils/store/wrappings.py": ("test_key_counts", *_REWRAPPING),
     "utils/tokens.py": (
         "test_crypto_format",

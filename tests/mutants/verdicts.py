@@ -10,7 +10,8 @@ from dataclasses import dataclass
 LEAST = 85  # percent of a module's mutants that tests have to notice
 
 _VERDICT = re.compile(r"^\s*(\S+__mutmut_\d+): (.+)$", re.MULTILINE)
-_SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE|FROM|JOIN|WHERE|AND|SET|VALUES|LOCK|ORDER BY)\b")
+_WORDS = "SELECT INSERT UPDATE DELETE FROM JOIN WHERE AND SET VALUES LOCK BY EXISTS RETURNING"
+_SQL = re.compile(rf"\b({_WORDS.replace(' ', '|')})\b")
 _LITERAL = re.compile(r"'[^']*'")
 
 

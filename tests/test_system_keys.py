@@ -1,5 +1,5 @@
-"""The keys that sign session tokens: one signs, those before it go on verifying while a session
-lives that they may have signed for, and then they are gone."""
+"""The service's own keys. Of those that sign session tokens, one signs; those before it go on
+verifying while a session lives that they may have signed for, and then they are gone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from models.errors import ConfigurationError, MissingMasterKey
 from models.rows import UserId
 from models.times import to_microseconds
 from tests.support.people import Person
@@ -174,3 +175,28 @@ def test_the_key_of_the_audit_trail_is_found_alone(vault: Vault) -> None:
         assert system.audit_key(tx, vault.master) is None
         with pytest.raises(LookupError):
             system.current_signing_key(tx, vault.master)
+
+
+def test_a_damaged_key_stops_the_start(vault: Vault) -> None:
+    """Rather than somebody's login; it is named, and what to do."""
+    damaged = number(vault, "SELECT id FROM system_keys WHERE purpose = 'pepper'")
+    run(vault, "UPDATE system_keys SET sealed = 'damaged' WHERE id = ?", damaged)
+    named = rf"System key {damaged} \(pepper\) .* {vault.master.current}: .* Restore a backup"
+    with vault.db.read() as tx, pytest.raises(ConfigurationError, match=named):
+        system.load_keys(tx, vault.master)
+
+
+def test_master_keys_that_are_missing_are_named(vault: Vault) -> None:
+    """Whichever kind of key each of them wraps, and however many keys the others wrap."""
+    for name in ("ada", "bea", "cleo"):
+        add_owner(vault, name, count=0)
+    with vault.db.read() as tx:
+        assert system.wrapping_fingerprints(tx) == {vault.master.current}
+        system.refuse_missing_master_keys(tx, vault.master)
+    newest = "(SELECT max(key_id) FROM user_key_material)"
+    run(vault, f"UPDATE user_key_material SET master = 'feed' WHERE key_id = {newest}")  # noqa: S608
+    run(vault, "UPDATE system_keys SET master = 'beef' WHERE purpose = 'token'")
+    with vault.db.read() as tx:
+        assert system.wrapping_fingerprints(tx) == {vault.master.current, "feed", "beef"}
+        with pytest.raises(MissingMasterKey, match="master key beef, feed, which"):
+            system.refuse_missing_master_keys(tx, vault.master)
