@@ -1,5 +1,5 @@
 # Needs make, and Python 3.10 or newer with its venv module. Everything else comes into .venv, from
-# the two locked requirements files. Written for GNU make 3.81, the one that macOS ships.
+# the locked requirements files. Written for GNU make 3.81, the one that macOS ships.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -19,13 +19,15 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 
 # What .venv was made from is in the names of the stamp files in it: the version of Python and the
-# checksum of both requirements files. So a new interpreter or other content makes a stamp go
+# checksum of the requirements files. So a new interpreter or other content makes a stamp go
 # missing, while a newer file time with the same content (git checkout) costs nothing.
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
-CONTENT := $(shell cat requirements.txt requirements-dev.txt 2>/dev/null | cksum | tr -s ' \t' '--')
+LOCKED := requirements.txt requirements-dev.txt requirements-mutants.txt
+CONTENT := $(shell cat $(LOCKED) 2>/dev/null | cksum | tr -s ' \t' '--')
 VENV_STAMP := $(VENV)/.made-by-python-$(PYTHON_VERSION)
 RUN_STAMP := $(VENV)/.installed-run-$(CONTENT)
 DEV_STAMP := $(VENV)/.installed-dev-$(CONTENT)
+MUTANTS_STAMP := $(VENV)/.installed-mutants-$(CONTENT)
 
 .PHONY: help
 help: ## Show this list
@@ -99,6 +101,10 @@ profile: $(DEV_STAMP) ## Tell where the time of a read goes, in microseconds
 soak: $(DEV_STAMP) ## Run the production server for ten minutes, and see what fails, grows or leaks
 	$(PY) -m tests.soak $(ARGS)
 
+.PHONY: mutants
+mutants: $(MUTANTS_STAMP) ## See whether tests notice what is broken on purpose: MODULE=utils/crypto.py
+	$(PY) -m tests.mutants $(MODULE) $(ARGS)
+
 # uv keeps the versions that are already locked; ARGS=--upgrade takes new ones. An index of the
 # machine that locks must not get into the files, whatever that machine's own settings say. Extras
 # stay in the pins: pip does not hold "x[extra]" to "x==1.0" and takes the newest x, without a hash.
@@ -110,6 +116,7 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.10 --gene
 lock: $(DEV_STAMP) ## Lock pyproject.toml's dependencies; newer versions: ARGS=--upgrade
 	$(LOCK) --output-file requirements.txt pyproject.toml
 	$(LOCK) --output-file requirements-dev.txt --constraint requirements.txt --group dev pyproject.toml
+	$(LOCK) --output-file requirements-mutants.txt --constraint requirements-dev.txt --group mutants
 
 .PHONY: venv
 venv: $(DEV_STAMP) ## Create .venv with all that development needs (the other targets do so too)
@@ -117,7 +124,7 @@ venv: $(DEV_STAMP) ## Create .venv with all that development needs (the other ta
 # instance/ stays: it holds the data, and the master key without which the data is lost.
 .PHONY: clean
 clean: ## Remove .venv, caches and reports; never instance/
-	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A .venv that somebody made by hand is kept if the right Python made it.
@@ -141,3 +148,8 @@ $(DEV_STAMP): $(VENV_STAMP)
 	@$(PIP_INSTALL) --requirement requirements-dev.txt
 	@find $(VENV) -maxdepth 1 -name '.installed-*' ! -name '*-$(CONTENT)' -exec rm {} +
 	@touch $(RUN_STAMP) $@
+
+$(MUTANTS_STAMP): $(DEV_STAMP)
+	@echo "Installing requirements-mutants.txt into $(VENV)"
+	@$(PIP_INSTALL) --requirement requirements-mutants.txt
+	@touch $@

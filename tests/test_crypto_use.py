@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.support.people import Person
 from tests.support.source import SOURCES, imports, short, tree
 from tests.support.tokens import ACCESS, REFRESH, claims_of, cookie
 from utils.crypto import UserKey, generate_user_key, seal
-from utils.tokens import new_account_id, new_id
+from utils.tokens import new_account_id, new_id, new_one_time_password
 
 on_one_engine = pytest.mark.one_engine("sqlite", "it looks at what is stored, not at how")
 
@@ -105,7 +106,24 @@ def test_an_id_is_128_random_bits() -> None:
     numbers = [int.from_bytes(base64.urlsafe_b64decode(found + "=="), "big") for found in ids]
     for bit in range(128):
         assert 700 < sum(number >> bit & 1 for number in numbers) < 1300
-    assert len({new_account_id() for _ in range(2000)}) == 2000
+
+
+def test_an_account_id_fits_into_its_column_and_is_nobody_elses() -> None:
+    """0 is the id under which passwords of accounts that are not there are hashed."""
+    ids = {new_account_id() for _ in range(2000)}
+    assert len(ids) == 2000
+    assert 0 < min(ids) < 2**56 < 2**62 < max(ids) < 2**63
+
+
+def test_a_one_time_password_can_be_read_aloud() -> None:
+    """24 of 31 characters, none of which looks like another, each as likely: 118 bits."""
+    passwords = [new_one_time_password() for _ in range(2000)]
+    assert {len(password) for password in passwords} == {24}
+    assert len(set(passwords)) == 2000
+    counts = Counter("".join(passwords))
+    assert set(counts) == set("23456789abcdefghjkmnpqrstuvwxyz")
+    mean = 24 * 2000 / 31
+    assert all(0.8 * mean < count < 1.2 * mean for count in counts.values())
 
 
 def test_no_initialisation_vector_is_used_twice() -> None:

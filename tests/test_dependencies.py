@@ -13,7 +13,7 @@ from tests.support import docs
 from tests.support.server import ROOT
 from tests.support.source import SOURCES, imports, short
 
-LOCKS = ["requirements.txt", "requirements-dev.txt"]
+LOCKS = ["requirements.txt", "requirements-dev.txt", "requirements-mutants.txt"]
 DEVELOPMENT = {"httpx", "hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "time-machine", "uv"}
 LOCK_ENTRY = re.compile(
     r"^(?P<name>[a-z0-9._-]+)(?:\[[a-z,]+\])?==(?P<rest>[^ ;\\]+(?:[^\n]*\\\n)+[^\n]*)",

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from models.errors import HashingSaturated, InvalidFields, Undecryptable
+from models.errors import FieldProblem, HashingSaturated, InvalidFields, Undecryptable
 from models.rows import PasswordHash, SystemKey, UserId, Username
 from tests.support.people import Person, problem
 from tests.support.race import Gate
@@ -261,6 +261,22 @@ def test_the_most_common_passwords_are_refused() -> None:
 def test_a_common_password_in_capitals_is_still_common(common: str) -> None:
     """Attackers try capitals first."""
     assert is_refused(common)
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("password1", "is among the most common passwords; choose another"),
+        ("alice", "must not be the username or contain the name of this service"),
+        ("secretsmanager", "must not be the username or contain the name of this service"),
+    ],
+)
+def test_a_refusal_says_which_field_and_why(password: str, why: str) -> None:
+    """Whoever chooses a password for the first time, or replaces one, can tell what to change."""
+    for named, pointer in ((), "#/password"), (("#/new_password",), "#/new_password"):
+        with pytest.raises(InvalidFields) as refused:
+            refuse_guessable(password, ALICE, *named)
+        assert list(refused.value.problems) == [FieldProblem(pointer, why)]
 
 
 @pytest.mark.parametrize("guessable", ["alice.smith", "ALICE.Smith"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from config import Settings
 from models.rows import SecretId
@@ -24,6 +25,7 @@ from tests.support.trouble import (
     read_only_postgres,
 )
 from tests.support.wrapped import Meanwhile
+from utils.crypto import MasterKeys
 from utils.reencryption import reencrypt_in_passing
 from utils.rotation import Rotator
 from utils.store import keys
@@ -106,6 +108,22 @@ def test_a_key_that_changes_meanwhile_costs_nothing(
     assert_sound(vault)
     assert read(alice, "/secrets/a") == "value"
     assert versions_of(vault, "current") == [("a", 1)]
+
+
+def test_it_tells_whether_it_moved(vault: Vault, alice: Person) -> None:
+    """Whoever has many to move stops at the first that does not: others want to write, or the next
+    run has to look at it."""
+    alice.put("/secrets/a", json={"secret": "value"})
+    alice.post("/keys:rotate")
+    secret = SecretId(number(vault, "SELECT id FROM secrets"))
+    other = MasterKeys([Fernet.generate_key().decode()])
+    assert reencrypt_in_passing(vault.db, other, secret, 1) is False, "its keys do not open"
+    with locked(vault.settings.DATABASE_URL):
+        assert reencrypt_in_passing(vault.db, vault.master, secret, 1) is False
+    assert versions_of(vault, "retired") == [("a", 1)]
+    assert reencrypt_in_passing(vault.db, vault.master, secret, 1) is True
+    assert versions_of(vault, "current") == [("a", 1)]
+    assert reencrypt_in_passing(vault.db, vault.master, secret, 1) is False, "it is there already"
 
 
 def test_the_lock_is_only_tried(vault: Vault, alice: Person) -> None:

@@ -155,7 +155,9 @@ def test_a_rewrapping_waits_for_no_rotation(vault: Vault, masters: Replacement) 
 def test_batches_are_small(vault: Vault, masters: Replacement) -> None:
     """No transaction wraps more than it was told to, and system keys go one by one."""
     db = Recording(vault.db)
-    Rewrapper(db, masters.both, batch_size=2).rewrap_all()
+    steps: list[int] = []
+    Rewrapper(db, masters.both, batch_size=2).rewrap_all(steps.append)
+    assert steps == [1] * SYSTEM_KEYS + [2, 2], "the progress bar ends where it should"
     each = 320  # old and new text of a key take more, of two keys less than of three
     assert [size // each for size in db.written] == [1] * SYSTEM_KEYS + [2, 2]
 
@@ -190,14 +192,16 @@ def test_a_damaged_key_of_the_service_is_named_too(vault: Vault, masters: Replac
 
 def test_a_key_of_a_third_master_key_is_named(vault: Vault, masters: Replacement) -> None:
     """It came while this ran, from a node with yet another configuration."""
+    oldest = number(vault, "SELECT min(key_id) FROM user_key_material")
     run(
         vault,
-        "UPDATE user_key_material SET master = 'feedfacefeedface' "
-        "WHERE key_id = (SELECT min(key_id) FROM user_key_material)",
+        "UPDATE user_key_material SET master = 'feedfacefeedface' WHERE key_id = ?",
+        oldest,
     )
     rewrapper = Rewrapper(vault.db, masters.both)
     rewrapper.rewrap_all()
     (fault,) = rewrapper.report.faults
+    assert fault.where == f"user_keys id={oldest}"
     assert "feedfacefeedface" in fault.what
     assert rewrapper.report.rewrapped == ALL - 1
 

@@ -122,6 +122,50 @@ def test_a_key_made_meanwhile_is_under_the_new_master_key(
     assert_moved(vault, masters)
 
 
+def test_a_key_that_shows_late_is_wrapped_in_the_next_pass(
+    vault: Vault, masters: Replacement
+) -> None:
+    """PostgreSQL may show a key only after one with a higher number."""
+    oldest = number(vault, "SELECT min(key_id) FROM user_key_material")
+    with vault.db.read() as tx:
+        (hidden,) = tx.all("SELECT sealed, master FROM user_key_material WHERE key_id = ?", oldest)
+    steps: list[int] = []
+
+    def show_it_late(done: int) -> None:
+        steps.append(done)
+        if len(steps) == 2 + len(system.PURPOSES):
+            with vault.db.write() as tx:
+                restore = "UPDATE user_key_material SET sealed = ?, master = ? WHERE key_id = ?"
+                tx.run(restore, *hidden, oldest)
+
+    rewrapper = Rewrapper(vault.db, masters.both, batch_size=1)
+    rewrapper.rewrap_all(show_it_late)
+    assert rewrapper.report.faults == []
+    assert len(steps) == 3 + len(system.PURPOSES)
+    assert_moved(vault, masters)
+
+
+def test_one_key_made_meanwhile_is_told_beside_one_that_does_not_open(
+    vault: Vault, masters: Replacement
+) -> None:
+    """The one is for a server to be restarted, the other for a backup; neither hides the other."""
+    oldest = number(vault, "SELECT min(key_id) FROM user_key_material")
+    with vault.db.write() as tx:
+        tx.run("UPDATE user_key_material SET sealed = 'damaged' WHERE key_id = ?", oldest)
+    newcomers = ["bea"]
+
+    def somebody_registers(_done: int) -> None:
+        if newcomers:
+            add_owner(vault, newcomers.pop(), count=1)
+
+    rewrapper = Rewrapper(vault.db, masters.both)
+    rewrapper.rewrap_all(somebody_registers)
+    damaged, late = rewrapper.report.faults
+    assert damaged.where == f"user_keys id={oldest}"
+    assert late.where == f"master key {vault.master.current}"
+    assert late.what.startswith("wraps 1 keys made meanwhile")
+
+
 def test_an_account_that_was_deleted_meanwhile_is_no_fault(
     vault: Vault, masters: Replacement
 ) -> None:
