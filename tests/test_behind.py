@@ -138,6 +138,16 @@ def test_the_server_commits_while_nobody_waits(db: Database, size: int) -> None:
         assert behind.wait() == 1
 
 
+@pytest.mark.one_engine("postgresql", "SQLite's work is done by this process, while it waits")
+def test_its_caller_goes_on_meanwhile(db: Database) -> None:
+    """What takes the server a second is not done when it is sent."""
+    with db.behind() as behind:
+        behind.send(lambda tx: tx.run("UPDATE numbers SET n = 7 WHERE pg_sleep(1) IS NOT NULL"))
+        assert content(db) == [(1, 0)]
+        assert behind.wait() == 1
+    assert content(db) == [(1, 7)]
+
+
 @pytest.mark.one_engine("postgresql", "there is no connection to lose")
 def test_after_a_lost_connection_it_has_another(db: Database, database_url: str) -> None:
     """It says that it was lost; nothing else is."""

@@ -72,11 +72,17 @@ class PostgresBehind(Behind):
             if self._connection is None or self._connection.broken:
                 self._connection = self._connect()
             tx = _Sending(self._connection)
-            with self._connection.pipeline() as pipeline:
-                work(tx)
-                pipeline.sync()  # commits: outside of BEGIN, all up to here is one transaction
-                _send_the_rest(self._connection)
-                yield
+            try:
+                # A pipeline's sync() would commit too, but wait for all results.
+                with self._connection.pipeline():
+                    self._connection.execute("BEGIN", prepare=False)
+                    work(tx)
+                    self._connection.execute("COMMIT", prepare=False)
+                    _send_the_rest(self._connection)
+                    yield
+            except psycopg.Error:
+                self._connection.rollback()  # the COMMIT was passed over
+                raise
             return tx.changed()
 
 
