@@ -35,7 +35,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "test_crypto_use",
     ),
     "utils/macs.py": ("test_crypto_format", "test_api_token_tampering", "test_shares_tampering"),
-    "utils/passwords.py": ("test_passwords", "test_hash_upgrades"),
+    "utils/passwords.py": ("test_passwords", "test_password_rules", "test_hash_upgrades"),
     "utils/patience.py": ("test_rotation_crashes",),
     "utils/reencryption.py": ("test_reencryption_on_read", "test_rotation"),
     "utils/rewrapping.py": _REWRAPPING,
