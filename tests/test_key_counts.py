@@ -95,6 +95,13 @@ def test_keys_are_listed_until_they_are_destroyed(vault: Vault, owners: Owners) 
         assert [key.drained for key in retired] == [False, True]
 
 
+def test_a_destroyed_key_has_nothing_left_to_open(vault: Vault, owners: Owners) -> None:
+    """Every other one has."""
+    with vault.db.read() as tx:
+        for number, state in tx.all("SELECT id, state FROM user_keys"):
+            assert (keys.wrapped_key(tx, number) is None) is (state == "destroyed")
+
+
 def test_a_destruction_is_found_by_its_time(vault: Vault, owners: Owners, now: datetime) -> None:
     """One that came after the last rotation began leaves remains to be scrubbed."""
     with vault.db.read() as tx:

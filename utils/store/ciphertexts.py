@@ -42,12 +42,13 @@ _STALE_VERSION = _STALE + "v.secret_id = ? AND v.number = ?"
 
 def end_of_stretch(tx: Tx, after: int, length: int) -> int | None:
     """The number of the last of the next *length* rows, stale or not; None if there are none."""
-    row = tx.one(
+    last: int | None
+    ((last,),) = tx.all(
         "SELECT max(w.id) FROM (SELECT id FROM secret_versions WHERE id > ? ORDER BY id LIMIT ?) w",
         after,
         length,
     )
-    return None if row is None else row[0]
+    return last
 
 
 def stale_between(tx: Tx, newest: KeyId, after: int, last: int) -> list[StaleCiphertext]:
@@ -101,8 +102,8 @@ def counts_by_owner(tx: Tx) -> dict[tuple[UserId, KeyState], int]:
 
 def count_all(tx: Tx) -> int:
     """How many there are."""
-    row = tx.one("SELECT count(*) FROM secret_versions")
-    return int(row[0]) if row else 0
+    ((count,),) = tx.all("SELECT count(*) FROM secret_versions")
+    return int(count)
 
 
 def count_stale(tx: Tx, owners: Collection[UserId] | None) -> int:

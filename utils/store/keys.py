@@ -178,8 +178,8 @@ def destroyed_since(tx: Tx, moment: datetime) -> bool:
 
 def newest_key(tx: Tx) -> KeyId:
     """The highest number that a key has; every later one's is higher."""
-    row = tx.one("SELECT max(id) FROM user_keys")
-    return KeyId(row[0] or 0) if row else KeyId(0)
+    ((newest,),) = tx.all("SELECT coalesce(max(id), 0) FROM user_keys")
+    return KeyId(newest)
 
 
 def retired_keys(tx: Tx, owners: Collection[UserId] | None) -> list[RetiredKey]:
