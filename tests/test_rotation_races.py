@@ -126,6 +126,17 @@ def test_a_batch_that_lost_its_race_is_done_again(vault: Vault, owner: UserId) -
     assert seen(found) == before
 
 
+def test_a_key_that_another_rotation_just_made_is_left(vault: Vault, owner: UserId) -> None:
+    """Between the look for accounts that are due and the switch: one new key is enough."""
+    due = utcnow()
+    rotator = Rotator(
+        Meanwhile(vault.db, once(lambda: switch(vault, owner))), vault.master, utcnow()
+    )
+    rotator.switch(due)
+    assert rotator.report.switched == 0
+    assert states(assert_sound(vault), owner) == ["retired", "current"]
+
+
 @pytest.mark.parametrize("batch_size", [1, 500])
 def test_an_exchange_that_fails_ends_the_sweep(
     vault: Vault, owner: UserId, batch_size: int
