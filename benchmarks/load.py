@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 CONNECTIONS = 8
+_APART = 0.02  # seconds between two connections
 _WARM_UP = 0.5  # seconds in which answers are not counted
 _FEWEST = 2  # answers: with fewer there is no spread, so a short load of slow ones lasts longer
 _PATIENCE = 30
@@ -129,7 +130,10 @@ def _apply(
 
 
 def _connect(address: tuple[str, int], count: int) -> Iterator[_Connection]:
+    """One by one, as clients come: of connections that are opened in one go, a single worker often
+    takes all, and half of a server is measured."""
     for _ in range(count):
+        time.sleep(_APART)
         opened = socket.create_connection(address, timeout=_PATIENCE)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield _Connection(opened)

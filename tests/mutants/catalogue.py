@@ -59,6 +59,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "utils/reencryption.py": (
         "test_reencryption_on_read::test_a_read_moves_exactly_what_was_read",
         "test_reencryption_on_read::test_it_tells_whether_it_moved",
+        "test_reencryption_on_read::test_the_lock_is_only_tried",
+        "test_rotation_crashes::test_a_busy_database_is_asked_again",
         "test_rotation",
     ),
     "utils/rewrapping.py": _REWRAPPING,
