@@ -45,6 +45,7 @@ def slow(vault: Vault, alice: Person, monkeypatch: pytest.MonkeyPatch) -> Slow:
 
 def test_who_finds_the_queue_full_waits_for_room(vault: Vault, alice: Person, slow: Slow) -> None:
     """Every read is answered, and leaves its event."""
+    vault.audit._room_seconds = 60
     with ThreadPoolExecutor(8) as pool:
         answers = [pool.submit(lambda: alice.get("/secrets/a").status_code) for _ in range(8)]
         assert slow.reached.wait(60)
@@ -57,14 +58,14 @@ def test_who_finds_the_queue_full_waits_for_room(vault: Vault, alice: Person, sl
 
 
 def test_who_waits_in_vain_is_told(vault: Vault, slow: Slow, now: datetime) -> None:
-    """After the database's timeout: what would leave no trace is not answered."""
-    vault.audit._patience = 0.2
+    """After a second: what would leave no trace is not answered."""
+    vault.audit._room_seconds = 0.2
     waiting = Waiting(Event(now, "secret.read", via="session"))
     vault.audit.add([waiting] * 3)
     with pytest.raises(DatabaseBusy):
         vault.audit.add([waiting])
     slow.through.set()
-    vault.audit._patience = 60
+    vault.audit._room_seconds = 60
     vault.audit.add([waiting])
     vault.audit.flush()
     found = rows(vault, "SELECT 1 FROM audit_events WHERE action = 'secret.read'")

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from models.errors import DatabaseBusy, DatabaseUnavailable, IntegrityViolation
+from utils.behind import Behind, Work
 from utils.db import Database, Tx, open_database
 
 
@@ -112,6 +113,33 @@ def test_it_can_be_entered_again(db: Database) -> None:
         behind.send(insert(4))
         assert behind.wait() == 1
     assert content(db) == [*left, (4, 0)]
+
+
+def send_and_wait(behind: Behind, work: Work) -> int:
+    """What it changed."""
+    behind.send(work)
+    return behind.wait()
+
+
+def test_what_nobody_asked_for_is_not_told_later(db: Database) -> None:
+    """Neither that it could not be done, nor what is wrong with the work itself."""
+
+    def fail(_tx: Tx) -> int:
+        raise LookupError
+
+    behind = db.behind()
+    with behind, db.write() as tx:
+        add_one(tx)
+        behind.send(add_one)
+        time.sleep(0.2)  # until a server has given it up
+    with behind:
+        behind.send(insert(2))
+        assert behind.wait() == 1
+        with pytest.raises(LookupError):
+            send_and_wait(behind, fail)
+        behind.send(insert(3))
+        assert behind.wait() == 1
+    assert content(db) == [(1, 1), (2, 0), (3, 0)]
 
 
 def test_more_than_a_socket_takes_is_sent(db: Database) -> None:

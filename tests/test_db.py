@@ -14,6 +14,7 @@ import pytest
 from models.errors import ConfigurationError, DatabaseBusy, IntegrityViolation
 from tests.support.race import at_once
 from utils.db import SQLITE, Database, Tx, open_database
+from utils.sqlite import SqliteDatabase
 
 POOL = 4
 
@@ -194,19 +195,38 @@ def test_a_lock_that_is_taken_is_our_own_error(
     other.close()
 
 
-def test_connections_are_used_again(db: Database) -> None:
-    """A thousand transactions, failing ones among them, leave no more than the pool may hold."""
+class Opened:
+    """Counts the connections to SQLite that are opened: the pool closes those that are too many."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        connect = SqliteDatabase._connect
+
+        def counted(db: SqliteDatabase) -> object:
+            self.count += 1
+            return connect(db)
+
+        monkeypatch.setattr(SqliteDatabase, "_connect", counted)
+
+
+def test_connections_are_used_again(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand transactions, failing ones among them, need no more than the pool may hold."""
+    opened = Opened(monkeypatch)
     for i in range(1000):
         with suppress(RuntimeError), db.write() as tx:
             add_one(tx)
             if i % 10 == 0:
                 raise RuntimeError
     assert number(db) == 900
+    assert opened.count == 0  # there was one already
     assert connections(db) <= POOL
 
 
-def test_connections_are_never_more_than_ran_at_once(db: Database) -> None:
+def test_connections_are_never_more_than_ran_at_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And every one of them is given back."""
+    opened = Opened(monkeypatch)
 
     def read_with(everybody: threading.Barrier) -> None:
         with db.read() as tx:
@@ -214,7 +234,9 @@ def test_connections_are_never_more_than_ran_at_once(db: Database) -> None:
             tx.one("SELECT 1")
 
     everybody = threading.Barrier(POOL)
-    at_once([partial(read_with, everybody)] * POOL)
+    for _ in range(3):
+        at_once([partial(read_with, everybody)] * POOL)
+    assert opened.count < POOL
     assert connections(db) <= POOL
     assert number(db) == 0
 

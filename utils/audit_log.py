@@ -35,6 +35,7 @@ _RETRY_SECONDS = 0.5
 _LOOK_UP_SECONDS = 0.1  # how soon the thread sees that the process ends
 _BATCH = 500  # events in a transaction: about 10 ms under the lock
 _MOST_WAITING = 20_000  # events, some 10 MB
+_ROOM_SECONDS = 1.0  # for which a request waits, on a thread that others may need, if it is full
 _HEADS_SECONDS = 60.0
 _LAST_TRIES = 4  # of a process that ends while the database cannot be written
 
@@ -66,6 +67,7 @@ class AuditLog:
         self.key = key
         self._db = db
         self._patience = patience.total_seconds()
+        self._room_seconds = min(self._patience, _ROOM_SECONDS)
         self._start_over()
         _logs.add(self)
 
@@ -115,7 +117,7 @@ class AuditLog:
             return not self._waiting or len(self._waiting) + count <= _MOST_WAITING
 
         if wait:
-            self._changed.wait_for(lambda: self._failing or fits(), self._patience)
+            self._changed.wait_for(lambda: self._failing or fits(), self._room_seconds)
         return fits()
 
     def extended(self, chain: ChainId) -> None:

@@ -46,7 +46,8 @@ class Behind:
     def wait(self) -> int:
         """How many rows it changed; 0 if nothing was sent since the last time.
 
-        Raises as :meth:`Database.write` does, without waiting for locks; nothing was changed then.
+        Raises as :meth:`Database.write` does, without waiting for locks; nothing was changed then,
+        unless the connection was lost meanwhile: then all of it may be done, or nothing.
         """
         work, self._work = self._work, None
         if work is None:

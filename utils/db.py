@@ -188,8 +188,8 @@ class Database(ABC):
         """
 
     def behind(self) -> Behind:
-        """For transactions that write while their caller goes on, each in one go. Raises
-        DatabaseUnavailable when it is entered."""
+        """For transactions that write while their caller goes on, each in one go. On PostgreSQL
+        they have a connection of their own, from the first one on."""
         return Behind(self)
 
     @abstractmethod

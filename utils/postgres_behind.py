@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 
 import psycopg
+from psycopg import generators
 
 from models.errors import SecretsManagerError
 from utils.behind import Behind, Work
@@ -33,7 +33,7 @@ class PostgresBehind(Behind):
         _error: BaseException | None,
         _frames: TracebackType | None,
     ) -> None:
-        running, self._running = self._running, None
+        running, self._running, self._failure = self._running, None, None
         connection, self._connection = self._connection, None
         if running is not None:
             running.close()
@@ -50,6 +50,9 @@ class PostgresBehind(Behind):
             next(self._running)
         except SecretsManagerError as error:
             self._failure = error  # the answer is already here; it is told to who asks for it
+        except BaseException:
+            self._running = None
+            raise
 
     def wait(self) -> int:
         """See :meth:`Behind.wait`."""
@@ -78,18 +81,13 @@ class PostgresBehind(Behind):
                     self._connection.execute("BEGIN", prepare=False)
                     work(tx)
                     self._connection.execute("COMMIT", prepare=False)
-                    _send_the_rest(self._connection)
+                    # What the socket has not taken yet, the server would wait for as we for it.
+                    self._connection.wait(generators.send(self._connection.pgconn))
                     yield
-            except psycopg.Error:
-                self._connection.rollback()  # the COMMIT was passed over
+            except Exception:
+                self._connection.rollback()  # the COMMIT was passed over, or never sent
                 raise
             return tx.changed()
-
-
-def _send_the_rest(connection: psycopg.Connection) -> None:
-    """What the socket has not taken yet, the server would wait for as we wait for the server."""
-    while connection.pgconn.flush():
-        select.select([], [connection.fileno()], [])
 
 
 class _Sending(Tx):

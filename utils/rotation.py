@@ -21,12 +21,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NewType
 
 from models.errors import (
     IntegrityViolation,
     MissingMasterKey,
+    SecretsManagerError,
     Undecryptable,
 )
 from models.reports import Fault, Progress, Report
@@ -34,6 +36,7 @@ from models.rotation import Reencryption, StaleCiphertext
 from models.rows import KeyId, UserId
 from utils.crypto import MasterKeys, UserKey
 from utils.db import Database, Tx
+from utils.interruption import Interrupted
 from utils.patience import patiently
 from utils.reencryption import Exchange, reencrypt, unwrapped
 from utils.store import ciphertexts, keys, system
@@ -113,10 +116,15 @@ class Rotator:
             newest = keys.newest_key(tx)
         moving = True
         with self._behind:
-            while moving:
-                self.report.faults.clear()
-                moving = self._pass(newest, progress)
-                self._settle()
+            try:
+                while moving:
+                    self.report.faults.clear()
+                    moving = self._pass(newest, progress)
+                    self._settle()
+            except (SecretsManagerError, Interrupted):
+                with suppress(SecretsManagerError):  # the first error is the one to tell
+                    self._settle()  # what is under way may be done, and is to be counted
+                raise
         with self._db.read() as tx:
             stranded = ciphertexts.stranded(tx, newest, self._owners)
         self._blame(stranded, "It has no key to be re-encrypted with.")
