@@ -84,9 +84,9 @@ class AuditLog:
     def add(self, events: Sequence[Waiting], *, wait: bool = False, room: bool = True) -> None:
         """Have events written soon; with *wait*, return when they are durable.
 
-        Where too many wait already it waits for room, so that callers become as slow as the trail.
-        Raises DatabaseBusy where that took too long, or nothing can be written: what leaves no
-        trace must not be answered.
+        Where too many wait already it waits for room, so that callers become as slow as the trail;
+        not without *room*. Raises DatabaseBusy where there is none, it took too long, or nothing
+        can be written: what leaves no trace must not be answered.
         """
         if not events:
             return
